@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# bindtrace: why is this address already in use? `make help` lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+B       ?= build
+CC      ?= gcc
+CLANG   ?= clang
+LLVM_STRIP ?= llvm-strip
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PORT    ?= 8080
+
+CFLAGS    ?= -O2 -g
+WARN      := -Wall -Wextra -Werror -Wno-unused-parameter
+CPPFLAGS  += -Iuser -Ibpf -I$B/bpf -D_GNU_SOURCE
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE)
+LIBS      := -lbpf -lelf -lz -ljansson
+BPF_ARCH  := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+MULTIARCH := $(shell $(CC) -print-multiarch)
+BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Ibpf \
+	-idirafter /usr/include/$(MULTIARCH) -Wall -Werror
+
+BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
+SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
+MODEL_SRCS := $(wildcard user/model/*.c)
+USER_SRCS  := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
+USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
+MODEL_OBJS := $(MODEL_SRCS:%.c=$B/%.o)
+UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
+UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
+
+all: bindtrace ## build ./bindtrace (installs what is missing first)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+# ---- build --------------------------------------------------------------------------------------
+
+ifneq ($(V),1)
+Q := @
+say = @printf '  %-6s %s\n' $(1) $(2)
+endif
+
+$B/.build-deps: contrib/install-deps
+	@contrib/install-deps build
+	@mkdir -p $B && touch $@
+
+bindtrace: $B/bindtrace
+	@cp -f $< $@
+
+$B/bindtrace: $B/user/main.o $B/libbindtrace.a
+	$(call say,LD,$@)
+	$Q$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$B/libbindtrace.a: $(USER_OBJS)
+	@rm -f $@ && ar rcs $@ $^
+
+$B/%.o: %.c Makefile | $B/.build-deps $(SKELS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$B/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h vmlinux/asm/*.h) Makefile | $B/.build-deps
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$Q$(CLANG) $(BPF_FLAGS) -c -o $@ $<
+	$Q$(LLVM_STRIP) -g $@
+
+$B/bpf/%.skel.h: $B/bpf/%.bpf.o
+	$(call say,SKEL,$@)
+	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+-include $(shell find $B -name '*.d' 2>/dev/null)
+
+run: bindtrace ## who holds PORT=8080 here, and the whole tool at work in a virtual machine if need be
+	@contrib/demo $(PORT)
+
+# ---- tests --------------------------------------------------------------------------------------
+
+test: ## everything: lint, unit, golden, fuzz corpora, and live and oracle on five kernels
+	@tests/run
+
+$B/.test-deps: contrib/install-deps $B/.build-deps
+	@contrib/install-deps test
+	@touch $@
+
+test-deps: $B/.test-deps
+
+lint: $B/.test-deps bindtrace ## format, static checks, and the house rules
+	@tests/lint
+
+$B/tests/unit/%: tests/unit/%.c $B/libbindtrace.a | $B/.test-deps
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -Itests/unit -o $@ $< $B/libbindtrace.a -lcmocka $(LIBS)
+
+unit: $(UNIT_BINS) ## unit tests (cmocka)
+	@tests/unit/run $(UNIT_BINS)
+
+golden: bindtrace $B/.test-deps ## reports compared with tests/golden/expected; golden-update renews them
+	@tests/golden/check
+
+golden-update: bindtrace $B/.test-deps
+	@tests/golden/check --update
+
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_OBJS  := $(USER_SRCS:%.c=$B/fuzz/%.o)
+
+$B/fuzz/%.o: %.c | $B/.test-deps $(SKELS)
+	@mkdir -p $(@D)
+	$Q$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$B/tests/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_OBJS)
+	$(call say,FUZZ,$<)
+	@mkdir -p $(@D)
+	$Q$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(FUZZ_OBJS) $(LIBS)
+
+fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SECONDS=60 searches on
+	@tests/fuzz/run $B/tests/fuzz
+
+-include tests/states/build.mk tests/oracle/build.mk
+
+live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
+	@tests/live/run $(KERNELS)
+
+oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## 2,000 random states and binds per kernel against the kernel itself
+	@tests/oracle/run $(if $(KERNELS),--kernels "$(KERNELS)") --kinds $(or $(KINDS),bind) --trials $(or $(TRIALS),2000)
+
+clean: ## remove what was built
+	rm -rf $B bindtrace
+
+.PHONY: all help run test test-deps lint unit golden golden-update fuzz live oracle clean
+.SECONDARY:

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sockets to processes: a task_file iterator (5.8) over every fd of every process, which writes a
+ * record for each socket whose inode is in the map `wanted`. An object of its own, loaded only
+ * when somebody asks for owners; no ksym and no kconfig, which would make libbpf read kallsyms.
+ */
+#include "vmlinux_task.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "owner_wire.h"
+
+#define SOCKFS_MAGIC 0x534F434B /* include/uapi/linux/magic.h */
+#define MAX_THREADS  128	/* looked at for one fd; more and the answer is "unknown" */
+#define MAX_PID_NS   32		/* MAX_PID_NS_LEVEL of the kernel */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_OWNER_WANTED);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u8);
+} wanted SEC(".maps");
+
+enum { OPENER_UNKNOWN = -1, OPENER_NO = 0, OPENER_YES = 1 };
+
+static __always_inline bool same_ids(const struct cred *a, const struct cred *b)
+{
+	return BPF_CORE_READ(a, uid.val) == BPF_CORE_READ(b, uid.val) &&
+	       BPF_CORE_READ(a, gid.val) == BPF_CORE_READ(b, gid.val) &&
+	       BPF_CORE_READ(a, suid.val) == BPF_CORE_READ(b, suid.val) &&
+	       BPF_CORE_READ(a, sgid.val) == BPF_CORE_READ(b, sgid.val) &&
+	       BPF_CORE_READ(a, euid.val) == BPF_CORE_READ(b, euid.val) &&
+	       BPF_CORE_READ(a, egid.val) == BPF_CORE_READ(b, egid.val) &&
+	       BPF_CORE_READ(a, fsuid.val) == BPF_CORE_READ(b, fsuid.val) &&
+	       BPF_CORE_READ(a, fsgid.val) == BPF_CORE_READ(b, fsgid.val) &&
+	       BPF_CORE_READ(a, user_ns) == BPF_CORE_READ(b, user_ns) &&
+	       BPF_CORE_READ(a, group_info) == BPF_CORE_READ(b, group_info);
+}
+
+static __always_inline bool same_caps(const struct cred *a, const struct cred *b)
+{
+	__u64 caps_a[2] = {}, caps_b[2] = {};
+
+	/* As bytes: the type inside has changed, the size and the meaning have not. */
+	bpf_core_read(&caps_a[0], sizeof(__u64), &a->cap_permitted);
+	bpf_core_read(&caps_a[1], sizeof(__u64), &a->cap_effective);
+	bpf_core_read(&caps_b[0], sizeof(__u64), &b->cap_permitted);
+	bpf_core_read(&caps_b[1], sizeof(__u64), &b->cap_effective);
+	return caps_a[0] == caps_b[0] && caps_a[1] == caps_b[1];
+}
+
+/*
+ * Threads share one credentials object until one of them changes its own: setuid() of glibc and of
+ * Go makes every thread do it, and then each has another object.
+ */
+static __noinline int thread_has_cred(struct task_struct *leader, const struct cred *cred)
+{
+	struct signal_struct *signal = BPF_CORE_READ(leader, signal);
+	const __u64 node = bpf_core_field_offset(struct task_struct, thread_node);
+	struct list_head *head = __builtin_preserve_access_index(&signal->thread_head);
+	struct list_head *pos = BPF_CORE_READ(head, next);
+	int i;
+
+	for (i = 0; i < MAX_THREADS; i++) {
+		struct task_struct *thread = (void *)pos - node;
+
+		if (pos == head)
+			return OPENER_NO;
+		if (!pos)
+			return OPENER_UNKNOWN;
+		if (BPF_CORE_READ(thread, real_cred) == cred)
+			return OPENER_YES;
+		pos = BPF_CORE_READ(pos, next);
+	}
+	return OPENER_UNKNOWN;
+}
+
+/*
+ * Did this very process open the socket? fork() gives each process a credentials object of its own
+ * (copy_creds() in kernel/cred.c; only threads share one), and the file keeps a reference to its
+ * opener's (f_cred, alloc_file()), so that it cannot be freed and reused: the same object proves
+ * it. Another object with the same content means inherited or passed (or opened before an exec);
+ * with other content the process may have dropped the privileges that it opened the socket with.
+ */
+static __always_inline int opener_of(struct task_struct *leader, struct file *file)
+{
+	const struct cred *of_file = BPF_CORE_READ(file, f_cred);
+	const struct cred *of_task = BPF_CORE_READ(leader, real_cred);
+	int in_thread;
+
+	if (!of_file || !of_task)
+		return OPENER_UNKNOWN;
+	if (of_file == of_task)
+		return OPENER_YES;
+	in_thread = thread_has_cred(leader, of_file);
+	if (in_thread != OPENER_NO)
+		return in_thread;
+	return same_ids(of_task, of_file) && same_caps(of_task, of_file) ? OPENER_NO
+									 : OPENER_UNKNOWN;
+}
+
+/*
+ * The process's pid as the reader sees it. The iterator covers the reader's pid namespace only
+ * (init_seq_pidns() in kernel/bpf/task_iter.c), so every process has a number on its level.
+ */
+static __always_inline __u32 pid_for_reader(struct task_struct *leader)
+{
+	struct task_struct *reader = (void *)bpf_get_current_task();
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	__u32 level = BPF_CORE_READ(reader, thread_pid, level);
+	struct upid *upid;
+
+	if (!level || level > MAX_PID_NS || !pid)
+		return BPF_CORE_READ(leader, tgid);
+	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+	       (__u64)level * bpf_core_type_size(struct upid);
+	return BPF_CORE_READ(upid, nr);
+}
+
+SEC("iter/task_file")
+int owner_scan(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task, *leader;
+	struct file *file = ctx->file;
+	struct wire_owner record = {};
+	struct seq_file *seq;
+	struct inode *inode;
+	__u64 ino;
+
+	if (!task || !file)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	if (BPF_CORE_READ(inode, i_sb, s_magic) != SOCKFS_MAGIC)
+		return 0;
+	ino = BPF_CORE_READ(inode, i_ino);
+	if (!bpf_map_lookup_elem(&wanted, &ino))
+		return 0;
+
+	leader = BPF_CORE_READ(task, group_leader);
+	record.header.version = WIRE_VERSION;
+	record.header.kind = WIRE_OWNER;
+	record.header.size = sizeof(record);
+	record.inode = ino;
+	record.pid = pid_for_reader(leader);
+	record.fd = ctx->fd;
+	record.opener = opener_of(leader, file);
+	BPF_CORE_READ_INTO(&record.comm, leader, comm);
+	seq = ctx->meta->seq;
+	/* A full buffer is the iterator's business: it shows this file again to the next read(). */
+	bpf_seq_write(seq, &record, sizeof(record));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Refusals that no conflict test of an explicit port explains: ports exhausted, an address that is
+ * not this host's, missing privilege, a policy; and connect().
+ *
+ * These hooks run on the way out of calls that mostly succeed, so they look at the result first.
+ */
+#ifndef BINDTRACE_REFUSAL_BPF_H
+#define BINDTRACE_REFUSAL_BPF_H
+
+#include "conflict_test.bpf.h"
+
+/* struct sockaddr_in and sockaddr_in6: the same on every kernel, they are the user's. */
+struct user_address {
+	__u16 family;
+	__u16 port_be;
+	__u32 v4_be; /* sockaddr_in6: flow label */
+	__u8 v6[16];
+};
+
+static __always_inline void request_from(struct wire_sock *binder, const struct user_address *addr)
+{
+	binder->local_port = __builtin_bswap16(addr->port_be);
+	__builtin_memset(binder->local, 0, sizeof(binder->local));
+	if (addr->family == BT_AF_INET6) {
+		__builtin_memcpy(binder->local, addr->v6, sizeof(addr->v6));
+	} else {
+		__builtin_memcpy(binder->local, &addr->v4_be, sizeof(addr->v4_be));
+		binder->v4_word_be = addr->v4_be;
+	}
+}
+
+/* The local port that the filter is about: connect() names the peer's. */
+static __always_inline __u16 port_asked(struct sock *sk, const struct user_address *addr,
+					__u8 syscall)
+{
+	return syscall == WIRE_CONNECT ? BPF_CORE_READ(sk, __sk_common.skc_num)
+				       : __builtin_bswap16(addr->port_be);
+}
+
+/* A call on sk with the user's sockaddr has failed at the given stage. */
+static __always_inline int refused(struct sock *sk, const void *uaddr, __s32 error, __u8 syscall,
+				   __u8 stage)
+{
+	struct user_address addr = {};
+	struct scratch *scratch;
+	__u32 slot = 0;
+
+	if (!sk || bpf_probe_read_kernel(&addr, sizeof(addr), uaddr))
+		return 0;
+	if (addr.family != BT_AF_INET && addr.family != BT_AF_INET6)
+		return 0;
+	scratch = event__begin(sk, port_asked(sk, &addr, syscall), &slot);
+	if (!scratch)
+		return 0;
+	scratch->event.error = -error;
+	scratch->event.syscall = syscall;
+	scratch->event.stage = stage;
+	scratch->event.flags = WIRE_CONFLICT_COMPLETE;
+	if (syscall == WIRE_CONNECT) {
+		scratch->event.binder.peer_port = __builtin_bswap16(addr.port_be);
+		__builtin_memset(scratch->event.binder.peer, 0, 16);
+		if (addr.family == BT_AF_INET6)
+			__builtin_memcpy(scratch->event.binder.peer, addr.v6, 16);
+		else
+			__builtin_memcpy(scratch->event.binder.peer, &addr.v4_be, 4);
+	} else {
+		/* A second bind of one socket is EINVAL: the port that it has tells. */
+		scratch->event.had_port = scratch->event.binder.local_port;
+		request_from(&scratch->event.binder, &addr);
+	}
+	event__deliver(scratch);
+	return 0;
+}
+
+/* --all: a bind that has got what it wanted, address and port as the socket has them now. */
+static __always_inline int succeeded(struct sock *sk)
+{
+	struct scratch *scratch;
+	__u32 slot = 0;
+
+	scratch = event__begin(sk, BPF_CORE_READ(sk, __sk_common.skc_num), &slot);
+	if (!scratch)
+		return 0;
+	scratch->event.error = 0;
+	scratch->event.syscall = WIRE_BIND;
+	scratch->event.stage = WIRE_STAGE_PROTOCOL;
+	scratch->event.flags = WIRE_CONFLICT_COMPLETE;
+	event__deliver(scratch);
+	return 0;
+}
+
+/* (sk, uaddr, addr_len, flags). TCP's refusals over a port have been reported by its test already.
+ */
+static __always_inline int bind_returned(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	__s32 error = AS_INT(ctx[4]);
+
+	if (!error)
+		return want_all ? succeeded(sk) : 0;
+	if (error > 0 || was_reported(sk))
+		return 0;
+	return refused(sk, (const void *)ctx[1], error, WIRE_BIND, WIRE_STAGE_PROTOCOL);
+}
+
+SEC("?fexit/__inet_bind")
+int fexit_inet_bind(__u64 *ctx)
+{
+	return bind_returned(ctx);
+}
+
+SEC("?fexit/__inet6_bind")
+int fexit_inet6_bind(__u64 *ctx)
+{
+	return bind_returned(ctx);
+}
+
+/* listen() on a socket without a port looks for a free one; of a bound one the test reports. */
+static __always_inline int listen_returned(struct sock *sk, __s32 error)
+{
+	struct scratch *scratch;
+	__u32 slot = 0;
+
+	if (error >= 0 || was_reported(sk))
+		return 0;
+	scratch = event__begin(sk, 0, &slot);
+	if (!scratch)
+		return 0;
+	scratch->event.error = -error;
+	scratch->event.syscall = WIRE_LISTEN;
+	scratch->event.stage = WIRE_STAGE_PROTOCOL;
+	scratch->event.flags = WIRE_CONFLICT_COMPLETE;
+	event__deliver(scratch);
+	return 0;
+}
+
+/* 5.10: (sk, backlog) */
+SEC("?fexit/inet_csk_listen_start")
+int fexit_listen_start_2(__u64 *ctx)
+{
+	return listen_returned((struct sock *)ctx[0], AS_INT(ctx[2]));
+}
+
+SEC("?fexit/inet_csk_listen_start")
+int fexit_listen_start_1(__u64 *ctx)
+{
+	return listen_returned((struct sock *)ctx[0], AS_INT(ctx[1]));
+}
+
+/* security_socket_bind(sock, address, addrlen): an LSM said no. */
+SEC("?fexit/security_socket_bind")
+int fexit_security_bind(__u64 *ctx)
+{
+	struct socket *socket = (struct socket *)ctx[0];
+	__s32 error = AS_INT(ctx[3]);
+
+	if (error >= 0)
+		return 0;
+	return refused(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_BIND,
+		       WIRE_STAGE_LSM);
+}
+
+SEC("?fexit/security_socket_connect")
+int fexit_security_connect(__u64 *ctx)
+{
+	struct socket *socket = (struct socket *)ctx[0];
+	__s32 error = AS_INT(ctx[3]);
+
+	if (error >= 0)
+		return 0;
+	return refused(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_CONNECT,
+		       WIRE_STAGE_LSM);
+}
+
+/*
+ * __cgroup_bpf_run_filter_sock_addr(sk, uaddr, ...): a program of a cgroup said no. Not called at
+ * all where no such program is attached. Its other arguments differ: 5.10 has (type, t_ctx) after
+ * these, 6.1 adds flags at the end, 6.12 the length of the address before them. The type is the
+ * user's enum on 5.10 and one of the kernel's own later.
+ */
+static __always_inline int cgroup_refused(__u64 *ctx, __s32 error, bool bind, bool connect)
+{
+	if (!bind && !connect)
+		return 0;
+	return refused((struct sock *)ctx[0], (const void *)ctx[1], error,
+		       bind ? WIRE_BIND : WIRE_CONNECT, WIRE_STAGE_CGROUP);
+}
+
+static __always_inline int cgroup_returned(__u64 *ctx, __u32 type, __s32 error)
+{
+	if (error >= 0)
+		return 0;
+	return cgroup_refused(
+		ctx, error,
+		type == bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_INET4_BIND) ||
+			type == bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_INET6_BIND),
+		type == bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_INET4_CONNECT) ||
+			type == bpf_core_enum_value(enum cgroup_bpf_attach_type,
+						    CGROUP_INET6_CONNECT));
+}
+
+SEC("?fexit/__cgroup_bpf_run_filter_sock_addr")
+int fexit_cgroup_4(__u64 *ctx)
+{
+	__u32 type = (__u32)ctx[2];
+	__s32 error = AS_INT(ctx[4]);
+
+	if (error >= 0)
+		return 0;
+	return cgroup_refused(ctx, error,
+			      type == BPF_CGROUP_INET4_BIND || type == BPF_CGROUP_INET6_BIND,
+			      type == BPF_CGROUP_INET4_CONNECT || type == BPF_CGROUP_INET6_CONNECT);
+}
+
+SEC("?fexit/__cgroup_bpf_run_filter_sock_addr")
+int fexit_cgroup_5(__u64 *ctx)
+{
+	return cgroup_returned(ctx, (__u32)ctx[2], AS_INT(ctx[5]));
+}
+
+SEC("?fexit/__cgroup_bpf_run_filter_sock_addr")
+int fexit_cgroup_6(__u64 *ctx)
+{
+	return cgroup_returned(ctx, (__u32)ctx[3], AS_INT(ctx[6]));
+}
+
+/*
+ * Sockets of the port that a connect() is bound to, which have its peer: the same four-tuple.
+ * Unlocked, each step checked.
+ */
+__attribute__((noinline)) int tuple_step(__u32 slot)
+{
+	struct scratch *scratch = scratch__get(slot);
+	const struct wire_sock *binder;
+	struct sock_common *common;
+	struct wire_sock *out;
+	__u32 n;
+
+	if (!scratch)
+		return 1;
+	n = scratch->event.n_socks;
+	if (n >= WIRE_MAX_SOCKS)
+		return 1;
+	common = walk__step(&scratch->walk);
+	if (!common)
+		return scratch->walk.done | scratch->walk.torn;
+	scratch->event.visited++;
+	binder = &scratch->event.binder;
+	out = &scratch->event.socks[n & (WIRE_MAX_SOCKS - 1)];
+	sock__read(common, out);
+	if (out->id != binder->id && out->peer_port == binder->peer_port)
+		scratch->event.n_socks = n + 1;
+	return 0;
+}
+
+/* __inet_hash_connect(): no four-tuple left, or the one of the port that the socket is bound to. */
+static __always_inline int connect_returned(struct sock *sk, __s32 error)
+{
+	struct wire_conflict *event;
+	struct scratch *scratch;
+	__u32 slot = 0;
+	__u16 port;
+
+	if (error >= 0)
+		return 0;
+	port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	scratch = event__begin(sk, port, &slot);
+	if (!scratch)
+		return 0;
+	event = &scratch->event;
+	event->error = -error;
+	event->syscall = WIRE_CONNECT;
+	event->stage = WIRE_STAGE_CONNECT;
+	if (port) {
+		struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+		struct inet_bind_bucket *tb = BPF_CORE_READ(icsk, icsk_bind_hash);
+
+		if (tb) {
+			bucket__read(tb, &event->bucket);
+			event->flags |= WIRE_CONFLICT_BUCKET;
+			walk__begin(&scratch->walk, tb);
+			for (__u32 i = 0; i < CAPTURE_MAX_STEPS; i++) {
+				if (tuple_step(slot))
+					break;
+			}
+			if (scratch->walk.done)
+				event->flags |= WIRE_CONFLICT_COMPLETE;
+			if (scratch->walk.torn)
+				event->flags |= WIRE_CONFLICT_TORN;
+		}
+	} else {
+		event->flags |= WIRE_CONFLICT_COMPLETE;
+	}
+	event__deliver(scratch);
+	return 0;
+}
+
+/* Up to 6.12: (death_row, sk, port_offset, check) */
+SEC("?fexit/__inet_hash_connect")
+int fexit_hash_connect_4(__u64 *ctx)
+{
+	return connect_returned((struct sock *)ctx[1], AS_INT(ctx[4]));
+}
+
+/* 6.18: (death_row, sk, port_offset, hash_port0, check) */
+SEC("?fexit/__inet_hash_connect")
+int fexit_hash_connect_5(__u64 *ctx)
+{
+	return connect_returned((struct sock *)ctx[1], AS_INT(ctx[5]));
+}
+
+#endif

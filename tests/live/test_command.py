@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""bindtrace -- COMMAND."""
+from harness import contains, same
+from state import new_port, new_socket
+from tool import MKSTATE_EXE, Started
+
+WORDS = ("EADDRINUSE", "LISTEN", "Why ", "Do ")
+
+
+def check_status(run, status):
+    result = run.result()
+    same("exit status", result.status, status)
+    same("stdout", result.out, "out\n" if status != 127 else "")
+    return result
+
+
+def check_not_found(run):
+    contains("stderr", check_status(run, 127).err, "bindtrace: cannot run /no/such/program")
+
+
+def check_text(run, port):
+    """The command's own output is left alone; what bindtrace says is on standard error."""
+    result = run.result()
+    same("exit status", result.status, 1)
+    contains("stdout", result.out, '"result":"EADDRINUSE"')
+    same("lines on stdout", len(result.out.splitlines()), 1)
+    contains("stderr", result.err, f"127.0.0.1:{port}", *WORDS)
+
+
+def check_json(run, port):
+    result = run.result()
+    same("exit status", result.status, 1)
+    same("types", [x["type"] for x in result.lines], ["start", "conflict", "stop"])
+    conflict = result.lines[1]
+    same("local", conflict["local"], {"address": "127.0.0.1", "port": port})
+    same("comm", conflict["process"]["comm"], "bt-binder")
+    same("cause", conflict["cause"], "listener")
+    contains("stderr", result.err, '"result":"EADDRINUSE"')
+
+
+def check_daemon(run, port):
+    """Its parent is init, or whoever adopts orphans: it is a descendant all the same."""
+    result = run.result()
+    same("exit status", result.status, 1)
+    conflict, = [x for x in result.lines if x["type"] == "conflict"]
+    same("local", conflict["local"], {"address": "127.0.0.1", "port": port})
+    same("comm", conflict["process"]["comm"], "bt-daemon")
+    contains("stderr", result.err, f'"pid":{conflict["process"]["pid"]},')
+
+
+def check_others(run):
+    """Conflicts of processes that are no descendants are none of its business."""
+    result = run.result()
+    same("types", [x["type"] for x in result.lines], ["start", "stop"])
+    same("exit status", result.status, 0)
+
+
+def command(selected):
+    if not any(selected(f"command.{x}") for x in ("status_3", "signal", "not_found", "text", "json",
+                                                  "daemon", "nothing")):
+        return
+    port = new_port()
+    bind = [MKSTATE_EXE, "bind", "--address", "127.0.0.1", str(port)]
+    with new_socket("127.0.0.1", port, listen=True):
+        three = Started("--", "sh", "-c", "echo out; exit 3")
+        yield "command.status_3", lambda: check_status(three, 3)
+        killed = Started("-q", "--", "sh", "-c", "echo out; kill -9 $$")
+        missing = Started("--", "/no/such/program")
+        yield "command.signal", lambda: check_status(killed, 128 + 9)
+        yield "command.not_found", lambda: check_not_found(missing)
+        text = Started("--", *bind)
+        json_run = Started("--json", "--", *bind, "--comm", "bt-binder")
+        yield "command.text", lambda: check_text(text, port)
+        yield "command.json", lambda: check_json(json_run, port)
+        daemon = Started("--json", "--", *bind, "--comm", "bt-daemon", "--daemon")
+        nothing = Started("--json", "--", "true")
+        yield "command.daemon", lambda: check_daemon(daemon, port)
+        yield "command.nothing", lambda: check_others(nothing)

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""--features and --json-schema."""
+from harness import contains, same
+from tool import OLD, run
+
+
+def check_features():
+    result = run("--features")
+    same("exit status", result.status, 0)
+    same("stderr", result.err, "")
+    rows = {line[2:24].strip(): line[25:].split(None, 1) for line in result.out.splitlines()
+            if line.startswith("  ")}
+    for what in ("BPF tracing", "walk of bind tables", "live, fexit", "live, kprobes",
+                 "owner lookup"):
+        same(what, rows[what][0], "yes")
+    contains("fexit", rows["live, fexit"][1], "fexit inet_csk_bind_conflict")
+    contains("kprobes", rows["live, kprobes"][1], "kprobe inet_csk_bind_conflict")
+    same("owner lookup", rows["owner lookup"][1], "task_file iterator")
+    same("kernel names the pair", rows["kernel names the pair"][0], "no" if OLD else "yes")
+
+
+def features(_selected):
+    yield "features.yes", check_features

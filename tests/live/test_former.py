@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Who had a socket that nobody has any more: known while a live run is on, else unknown."""
+import signal
+import subprocess
+import sys
+
+from child import Recorded, connected, wait_tcp
+from harness import check, contains, same
+from state import Bind, State, new_port, read_line
+from tool import Started, run
+
+SERVER = """
+import socket, sys
+listener = socket.socket()
+listener.bind(("127.0.0.1", int(sys.argv[1])))
+listener.listen()
+connection = listener.accept()
+print("accepted", flush=True)
+sys.stdin.read()
+"""
+
+
+def time_wait_of(port, sig):
+    """A server with a client connected is killed; what it leaves, and its pid."""
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as server:
+        while True:
+            try:
+                client = connected("127.0.0.1", port)
+                break
+            except ConnectionRefusedError:
+                check(server.poll() is None, "the server has ended")
+        same("server", read_line(server, "server"), "accepted")
+        server.send_signal(sig)
+        server.wait()
+        pid = server.pid
+    wait_tcp(port, 5)  # FIN_WAIT2, kept as a time-wait socket
+    client.close()
+    wait_tcp(port, 6)
+    return pid
+
+
+def check_former(who, pid):
+    check(who, "no former owner")
+    same("pid", who["pid"], pid)
+    contains("comm", who["comm"], "python3")
+    contains("exe", who["exe"] or "", "/usr/bin/python3")
+    same("uid", who["uid"], 0)
+
+
+def check_killed(sig):
+    port = new_port()
+    pid = time_wait_of(port, sig)
+    runs = [Started("--port", port, "--json"), Started("--port", port)]
+    with Bind(port) as bind:
+        same("result", bind.result, "EADDRINUSE")
+        line = Recorded.get().conflict_of(bind.pid, port)
+    same("cause", line["cause"], "time_wait")
+    blocker, = line["blockers"]
+    same("owners", blocker["owners"], [])
+    check_former(blocker["former_owner"], pid)
+    as_json, as_text = (x.result() for x in runs)
+    check_former(as_json.only()["holders"][0]["former_owner"], pid)
+    contains("text", as_text.out, f"python3[{pid}]", "was")
+
+
+def check_orphan(name):
+    """Closed by a process that lives on, or not: an orphan is nobody's, and was somebody's."""
+    with State(name, port=new_port()) as state, Bind(state.port) as bind:
+        same("result", bind.result, "EADDRINUSE")
+        line = Recorded.get().conflict_of(bind.pid, state.port)
+    who = line["blockers"][0]["former_owner"]
+    check(who, "no former owner")
+    same("comm", who["comm"], "bt-server")
+
+
+def check_alone():
+    """Without a live run nobody can know."""
+    with State("time_wait", port=new_port()) as state:
+        result = run("--port", state.port, "--json")
+    same("former_owner", result.only()["holders"][0]["former_owner"], None)
+
+
+def alone(selected):
+    if selected("former.alone"):
+        yield "former.alone", check_alone
+
+
+def former(selected):
+    rows = {"killed": lambda: check_killed(signal.SIGKILL),
+            "interrupted": lambda: check_killed(signal.SIGINT),
+            "fin_wait1_orphan": lambda: check_orphan("fin_wait1_orphan"),
+            "fin_wait2_tw": lambda: check_orphan("fin_wait2_tw"),
+            "time_wait": lambda: check_orphan("time_wait")}
+    for name, function in rows.items():
+        if selected(f"former.{name}"):
+            Recorded.get()
+            yield f"former.{name}", function

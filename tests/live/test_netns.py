@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Other network and pid namespaces."""
+import os
+import subprocess
+
+from harness import check, same
+from state import Bind, State, child_of, marker, new_port, new_socket
+from tool import Shared, Started, Tracer, refused_usage, run
+
+NAME = "bt-ns"
+PATH = f"/run/netns/{NAME}"
+INSIDE = ["nsenter", f"--net={PATH}"]
+OWN_PID_NS = [*INSIDE, "unshare", "--pid", "--fork"]
+
+
+def make():
+    subprocess.run(["ip", "netns", "add", NAME], check=True)
+    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "up"], check=True)
+
+
+def bind_inside(state):
+    """The bind, and the host's pid of the process, which is pid 1 where it lives."""
+    bind = Bind(state.port, prefix=OWN_PID_NS)
+    same("its own pid", bind.outcome["pid"], 1)
+    same("result", bind.result, "EADDRINUSE")
+    return bind, child_of(bind.pid)
+
+
+def check_conflict(line, pid, inode, state):
+    same("pid", line["process"]["pid"], pid)
+    same("comm", line["process"]["comm"], "bt-binder")
+    same("netns", line["netns"], inode)
+    same("netns_name", line["netns_name"], NAME)
+    same("cause", line["cause"], "listener")
+    same("evidence", line["evidence"], "exact")
+    # the one in our own namespace, on the same port, is none of its business
+    same("owners", [x["pid"] for x in line["blockers"][0]["owners"]], [state.procs[0]["pid"]])
+
+
+def check_live(state, inode):
+    bind, pid = bind_inside(state)
+    with bind:
+        check_conflict(Shared.get().conflict_of(pid, state.port), pid, inode, state)
+
+
+def check_filter(tracer, state, inode):
+    with tracer:
+        tracer.ready()
+        same("netns of the start line", tracer.lines[0]["netns"], "one")
+        marker()  # outside
+        bind, pid = bind_inside(state)
+        with bind:
+            line = tracer.conflict_of(pid, state.port)
+        check_conflict(line, pid, inode, state)
+        stop = tracer.stop()
+        same("conflicts", len(tracer.conflicts()), 1)
+        same("delivered and lost", (stop["delivered"], stop["lost"]), (1, 0))
+
+
+def check_port(started, state, inode, name=NAME):
+    result = started.result()
+    same("stderr", result.err, "")
+    same("exit status", result.status, 1)
+    line = result.only()
+    same("netns", line["netns"], inode)
+    same("netns_name", line["netns_name"], name)
+    same("owners", [x["pid"] for x in line["holders"][0]["owners"]], [state.procs[0]["pid"]])
+
+
+def check_self(port):
+    """Nothing is on that port here."""
+    result = run("--port", port, "--json")
+    same("exit status", result.status, 0)
+    same("holders", result.only()["holders"], [])
+    same("netns", result.only()["netns"], os.stat("/proc/self/ns/net").st_ino)
+
+
+def check_all(started, state, inode, here):
+    """One line for each namespace that has something on the port."""
+    result = started.result()
+    same("exit status", result.status, 1)
+    same("namespaces", sorted(x["netns"] for x in result.lines),
+         sorted([inode, os.stat("/proc/self/ns/net").st_ino]))
+    owners = {x["netns"]: [y["pid"] for y in x["holders"][0]["owners"]] for x in result.lines}
+    same("owner there", owners[inode], [state.procs[0]["pid"]])
+    check(here in owners[os.stat("/proc/self/ns/net").st_ino], f"owners here: {owners}")
+
+
+def netns(selected):
+    names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown")
+    if not any(selected(f"netns.{x}") for x in names):
+        return
+    make()
+    inode = os.stat(PATH).st_ino
+    port = new_port()
+    Shared.get()
+    with State("listener", port=port, prefix=INSIDE) as state:
+        yield "netns.self", lambda: check_self(port)
+        with new_socket("0.0.0.0", port, listen=True):
+            yield "netns.live", lambda: check_live(state, inode)
+            tracer = Tracer("--netns", NAME)
+            runs = {what: Started("--port", port, "--json", "--netns", value) for what, value in
+                    (("name", NAME), ("pid", state.procs[0]["pid"]))}
+            for what, started in runs.items():
+                yield f"netns.{what}", lambda s=started, w=what: check_port(s, state, inode)
+            yield "netns.filter", lambda: check_filter(tracer, state, inode)
+            runs = {what: Started("--port", port, "--json", "--netns", value) for what, value in
+                    (("path", PATH), ("all", "all"))}
+            yield "netns.path", lambda: check_port(runs["path"], state, inode)
+            yield "netns.all", lambda: check_all(runs["all"], state, inode, os.getpid())
+        yield "netns.unknown", check_unknown
+    subprocess.run(["ip", "netns", "delete", NAME], check=True)
+
+
+def check_unknown():
+    for args in (("--port", 80), ()):
+        for unknown in ("bt-nosuch", "/run/netns/bt-nosuch", "4194304"):
+            refused_usage(run("--netns", unknown, *args))

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""--wait: back as soon as the bind would succeed, or when the time is up."""
+import os
+import time
+
+from child import sock
+from harness import check, contains, same, until
+from state import new_port
+from tool import Started
+
+PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
+SOON = 2  # seconds, under emulation
+
+
+def is_waiting(started):
+    check(started.process.poll() is None, "it has not waited")
+    with open(f"/proc/{started.process.pid}/syscall", encoding="utf-8") as file:
+        return file.read().split()[0] == PPOLL
+
+
+def check_freed():
+    port = new_port()
+    with sock("127.0.0.1", port, listen=True):
+        started = Started("--port", port, "--wait", "--json")
+        until(lambda: is_waiting(started), "ppoll()")
+    start = time.monotonic()
+    result = started.result()
+    took = time.monotonic() - start
+    same("exit status", result.status, 0)
+    check(took < SOON, f"it took {took:.1f} s")
+    same("result", [x["result"] for x in result.only()["what_if"] if x.get("asked")][:1], ["ok"])
+
+
+def check_deadline():
+    port = new_port()
+    with sock("127.0.0.1", port, listen=True):
+        as_json, as_text = (x.result() for x in (Started("--port", port, "--wait=1", "--json"),
+                                                 Started("--port", port, "--wait=1")))
+    same("exit status", (as_json.status, as_text.status), (1, 1))
+    same("owner", [x["pid"] for x in as_json.only()["holders"][0]["owners"]], [os.getpid()])
+    contains("text", as_text.out, f"{port}/tcp is taken", "LISTEN", "Why ")
+
+
+def wait(selected):
+    if selected("wait.freed"):
+        yield "wait.freed", check_freed
+    if selected("wait.deadline"):
+        yield "wait.deadline", check_deadline

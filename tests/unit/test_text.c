@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Text reports: a width that fits, colours that are ours, and nothing hostile gets through. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "output/format.h"
+#include "output/paragraph.h"
+#include "output/sanitize.h"
+#include "output/table.h"
+#include "../golden/scenes.c" /* the Makefile links one file a test */
+
+struct page {
+	char *text;
+	size_t len;
+};
+
+static struct page render(const char *name, struct output_config config)
+{
+	struct page page = {NULL};
+	struct output *out;
+	struct scene scene;
+	size_t i = 0;
+
+	while (strcmp(scene_rows[i].name, name))
+		assert_true(++i < n_scene_rows);
+	assert_true(scene__make(&scene_rows[i], &scene));
+	config.results = open_memstream(&page.text, &page.len);
+	out = output__new(&config);
+	assert_int_equal(scene__write(&scene, out), 0);
+	output__free(out);
+	fclose(config.results);
+	scene__free(&scene);
+	return page;
+}
+
+/* A headline may be longer; all else fits a terminal. */
+static void test_width(void **state)
+{
+	for (size_t i = 0; i < n_scene_rows; i++) {
+		struct page page = render(scene_rows[i].name, (struct output_config){0});
+		char *rest = strchr(page.text, '\n'), *line;
+
+		rest++;
+		while ((line = strsep(&rest, "\n"))) {
+			size_t len = strlen(line);
+
+			if (utf8__columns(line) > TEXT_WIDTH)
+				fail_msg("%s: %s", scene_rows[i].name, line);
+			assert_true(len == 0 || line[len - 1] != ' ');
+		}
+		free(page.text);
+	}
+}
+
+static void check_bytes(const char *text, bool color)
+{
+	static const char *const codes[] = {"\033[0m", "\033[1m", "\033[31m", "\033[33m"};
+	uint32_t code;
+
+	while (*text) {
+		size_t len = utf8__decode(text, &code);
+		bool known = *text == '\n';
+
+		assert_true(len > 0);
+		for (int i = 0; color && i < 4; i++) {
+			if (strncmp(text, codes[i], strlen(codes[i])))
+				continue;
+			len = strlen(codes[i]);
+			known = true;
+			break;
+		}
+		assert_true(known || !sanitize__is_unsafe(code));
+		text += len;
+	}
+}
+
+static void test_nothing_hostile(void **state)
+{
+	for (size_t i = 0; i < n_scene_rows; i++) {
+		struct output_config plain = {0}, all = {.color = true, .verbose = true};
+		struct page page = render(scene_rows[i].name, plain);
+
+		check_bytes(page.text, false);
+		free(page.text);
+		if (!strstr(scene_rows[i].name, "50k")) {
+			page = render(scene_rows[i].name, all);
+			check_bytes(page.text, true);
+			free(page.text);
+		}
+	}
+}
+
+static void test_color(void **state)
+{
+	struct page page = render("listener", (struct output_config){.color = true});
+
+	assert_non_null(strstr(page.text, "\033[31mLISTEN\033[0m"));
+	assert_int_equal(strncmp(page.text, "\033[1m", 4), 0);
+	free(page.text);
+	page = render("listener", (struct output_config){.color = false});
+	assert_null(strchr(page.text, '\033'));
+	free(page.text);
+}
+
+static size_t count(const char *text, const char *word)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, word)); text += strlen(word))
+		n++;
+	return n;
+}
+
+static void test_grouping(void **state)
+{
+	struct page page = render("time_wait_port", (struct output_config){0});
+
+	assert_int_equal(count(page.text, "127.0.0.1:8080 "), 1);
+	assert_non_null(strstr(page.text, "\xc3\x97"
+					  "312"));
+	free(page.text);
+	page = render("time_wait_port", (struct output_config){.verbose = true});
+	assert_int_equal(count(page.text, "127.0.0.1:8080 "), 312);
+	assert_non_null(strstr(page.text, " 127.0.0.1:40311 "));
+	assert_null(strstr(page.text, "\xc3\x97"));
+	free(page.text);
+}
+
+/* Kinds that alternate are still one row each, in the order of their first sockets. */
+static void test_alternating(void **state)
+{
+	struct scene scene = {.one_shot = false};
+	struct output_config config = {0};
+	struct page page = {NULL};
+	struct output *out;
+
+	refused(&scene, "0.0.0.0", 8080, "echo");
+	for (uint16_t i = 0; i < 10; i++)
+		add_time_wait(&scene, "10.0.0.9", 1000 + i, 1000)->reuseaddr = !(i & 1);
+	judge(&scene.conflict.snap, &scene.conflict.req, true, &scene.conflict.verdict);
+	config.results = open_memstream(&page.text, &page.len);
+	out = output__new(&config);
+	assert_int_equal(output__conflict(out, &scene.conflict), 0);
+	output__free(out);
+	fclose(config.results);
+	assert_int_equal(count(page.text, "  \xc3\x97"
+					  "5     TIME_WAIT  127.0.0.1:8080  10.0.0.9:*"),
+			 2);
+	assert_true(strstr(page.text, "10.0.0.9:*  yes ") < strstr(page.text, "10.0.0.9:*  no "));
+	free(page.text);
+	scene__free(&scene);
+}
+
+/* More kinds of sockets than rows. */
+static void test_many_rows(void **state)
+{
+	struct scene scene = {.one_shot = false};
+	struct page page = {NULL};
+	struct output_config config = {0};
+	struct output *out;
+
+	refused(&scene, "0.0.0.0", 8080, "echo");
+	for (int i = 0; i < 30; i++) {
+		char addr[32];
+
+		snprintf(addr, sizeof(addr), "10.0.0.%d", i + 1);
+		add_sock(&scene, STATE_LISTEN, addr);
+		held_by(&scene, 100 + i, "srv", NULL, 3, TRI_YES);
+	}
+	judge(&scene.conflict.snap, &scene.conflict.req, true, &scene.conflict.verdict);
+	config.results = open_memstream(&page.text, &page.len);
+	out = output__new(&config);
+	assert_int_equal(output__conflict(out, &scene.conflict), 0);
+	fflush(config.results);
+	assert_int_equal(count(page.text, "LISTEN  10.0.0."), 20);
+	assert_non_null(strstr(page.text, " and 10 more rows (10 sockets); -v lists them all\n"));
+	assert_non_null(strstr(page.text, "Do   stop every process that holds one"));
+	/* The next one is set apart. */
+	assert_int_equal(output__conflict(out, &scene.conflict), 0);
+	fclose(config.results);
+	assert_int_equal(count(page.text, "10:05:03 echo[4242]"), 2);
+	assert_int_equal(count(page.text, "\n\n10:05:03 echo[4242]"), 1);
+	output__free(out);
+	free(page.text);
+	scene__free(&scene);
+}
+
+static const struct {
+	const char *scene, *words;
+} phrases[] = {
+	{"empty_port", "8080/tcp is free: a plain bind to 0.0.0.0 or [::] would succeed.\n"},
+	{"listener_port", "8080/tcp is taken: a plain bind to 0.0.0.0 or [::] gets EADDRINUSE.\n"},
+	{"half_taken", " in network namespace web is taken: a plain bind to [::] gets EADDRINUSE; "
+		       "one to 0.0.0.0 would succeed.\n"},
+	{"time_wait", "Neither side set SO_REUSEADDR; Linux wants it on both.\n"},
+	{"time_wait", "\nDo   bindtrace --port 9527 --wait (returns when"},
+	{"time_wait", "     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));\n"},
+	{"time_wait", "nobody; former owner unknown, 41 s left\n"},
+	{"time_wait_one_sided", "nobody; was echo[4101] (echo.service), 41 s left\n"},
+	{"listener", "nginx[12] (nginx.service) +3 more\n"},
+	{"listener", "SO_REUSEADDR never helps against LISTEN."},
+	{"listener", "\nDo   systemctl stop nginx.service\n"},
+	{"hostile", "\nDo   kill 66\n"},       /* its unit's name is no word for a shell */
+	{"listen_race", "\nDo   kill 4100\n"}, /* not the unit of the refused program itself */
+	{"dual_stack", "     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));\n"},
+	{"client_port", "\nDo   sysctl -w net.ipv4.ip_local_reserved_ports=36000\n"
+			"     systemctl restart telegraf.service\n"},
+	{"inherited", "\nDo   kill 7001 7002\n"},
+	{"inherited", "SOCK_CLOEXEC"},
+	{"reuseport_uid", "this bind is uid 1000,\n     envoy[12] is uid 0."},
+	{"device", "this bind is on every device, dnsmasq[930] is on eth0."},
+	{"unexplained", "Why  Unknown."},
+	{"unexplained", "Note The sockets changed while they were read"},
+	{"diag", "Note Read without BPF"},
+	{"unknown", "may succeed or not.\n"},
+	{"mixed_50k", "Note Only 50000 of 50417 sockets"},
+	{"one_address", "Only the first row is in the way"},
+	{"bucket_passes", "ok*"},
+	{"same_tuple", " connect 127.0.0.1:8888 to 127.0.0.1:9000 refused, EADDRNOTAVAIL\n"},
+	{"same_tuple", "  connect()    127.0.0.1:8888  127.0.0.1:9000  no "},
+	{"same_tuple",
+	 "Why  crawler[4100] has a connection from 127.0.0.1:8888 to 127.0.0.1:9000\n"},
+	{"same_tuple", "\nDo   leave the choice of the port to connect()"},
+	{"same_tuple_time_wait", "net.ipv4.tcp_tw_reuse (2) would not help: the port is bound"},
+	{"ephemeral_exhausted", " connect 10.0.0.5 to 93.184.216.34:443 refused"},
+	{"ephemeral_exhausted", "\n  28229  connected to 93.184.216.34:443 already\n"},
+	{"ephemeral_exhausted", "\n  3      reserved: net.ipv4.ip_local_reserved_ports\n"},
+	{"ephemeral_exhausted", "\n  26821    TIME_WAIT\n"},
+	{"ephemeral_exhausted", "\n  1270   crawler[4242] (crawler.service)\n"},
+	{"ephemeral_exhausted", "net.ipv4.tcp_tw_reuse is 2: for\n     loopback only."},
+	{"ephemeral_exhausted", "\nDo   sysctl -w net.ipv4.tcp_tw_reuse=1\n"},
+	{"bucket_connect",
+	 "Why  No connection that exists now is to blame. 28229 of the 28232 ports"},
+	{"bucket_connect",
+	 "\nDo   in the programs that bind() to port 0 before they connect(), the first "
+	 "of\n     them proxy[900],"},
+	{"autobind_exhausted", "\nDo   in worker[4242], before the bind()"},
+	{"whole_range_exhausted",
+	 "\nDo   stop, or restart, the programs that have most of the ports\n"},
+	{"ephemeral_exhausted",
+	 "     27 are marked by a bind(), and such a port connect() never takes.\n"},
+	{"not_local_tentative", "is on an interface, but not usable yet"},
+	{"udp_unknown", "(sudo bindtrace --proto\n     udp --port 53)"},
+	{"autobind_exhausted", "Why  A bind() to port 0 takes a port out of"},
+	{"autobind_exhausted", "     setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, "},
+	{"listen_exhausted", "Why  listen() on a socket that was never bound takes a port"},
+	{"listen_exhausted", "\nDo   sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"\n"},
+	{"udp_exhausted", "autobind 0.0.0.0:0/udp refused, EAGAIN\n"},
+	{"udp_exhausted", "EAGAIN, but trying again does not help."},
+	{"range_free_again", " a moment later, 28228 of 28232 were free.\n"},
+	{"range_free_again", "\nDo   try again; "},
+	{"range_free_again", "\n  28228  free by the time they were counted\n"},
+	{"udp_holder", ": bind 0.0.0.0:5353/udp refused, EADDRINUSE\n"},
+	{"udp_holder", "This bind has SO_REUSEPORT only, that one has SO_REUSEADDR only."},
+	{"udp_port", "53/udp is taken: a plain bind to 0.0.0.0 or [::] gets EADDRINUSE.\n"},
+	{"udp_port", "\nDo   systemctl stop systemd-resolved.service\n     or keep it"},
+	{"udp_port", "\n     DNSStubListener=no\n"},
+	{"udplite_port", "5004/udplite is taken: "},
+	{"udplite_port", "\nDo   kill 99 98\n     and, so that it never happens again, run only"},
+	{"not_local", "Why  10.9.9.9 is not an address of this host"},
+	{"not_local", "\nDo   bind to an address of this host"},
+	{"not_local", "     setsockopt(fd, SOL_IP, IP_FREEBIND, &(int){1}, sizeof(int));\n"},
+	{"not_local_tentative", "\nDo   start it again in two seconds"},
+	{"not_local_tentative", "     setsockopt(fd, IPPROTO_IPV6, IPV6_FREEBIND, "},
+	{"privileged_port", "Port 80 is below net.ipv4.ip_unprivileged_port_start (1024)"},
+	{"privileged_port", "\nDo   systemctl edit echo.service\n"},
+	{"privileged_port", "\n     setcap cap_net_bind_service=+ep /srv/echo\n"},
+	{"privileged_port_hostile", "\nDo   setcap cap_net_bind_service=+ep PROGRAM\n"},
+	{"denied_lsm", "Why  A security module (SELinux"},
+	{"denied_cgroup", "Why  A BPF program attached to the cgroup"},
+	{"denied_cgroup", " connect to 10.0.0.9:5432 refused, EPERM\n"},
+	{"already_bound", "Why  This very socket is bound to port 8080 already."},
+	{"already_bound", "\nDo   close the socket and bind a new one"},
+	{"no_device", "Why  The socket is tied to device if7 "},
+	{"other_error", "Why  EINVAL is no address conflict"},
+};
+
+static void test_phrases(void **state)
+{
+	for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+		struct page page = render(phrases[i].scene, (struct output_config){0});
+
+		if (!strstr(page.text, phrases[i].words))
+			fail_msg("%s: no \"%s\" in:\n%s", phrases[i].scene, phrases[i].words,
+				 page.text);
+		free(page.text);
+	}
+}
+
+/* Sockets were not looked at, so that nothing is said of them; and nothing is left open. */
+static void test_other_errors(void **state)
+{
+	static const char *const scenes[] = {"not_local",     "privileged_port", "denied_lsm",
+					     "already_bound", "no_device",	 "other_error"};
+
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		struct page page = render(scenes[i], (struct output_config){0});
+
+		assert_null(strstr(page.text, "STATE"));
+		assert_null(strstr(page.text, "Note"));
+		assert_null(strstr(page.text, "please report"));
+		assert_non_null(strstr(page.text, "\n\nWhy  "));
+		assert_non_null(strstr(page.text, "\nDo   "));
+		free(page.text);
+	}
+}
+
+/* No TIME_WAIT comes after a UDP socket. */
+static void test_udp(void **state)
+{
+	struct page page = render("udplite_port", (struct output_config){0});
+
+	assert_null(strstr(page.text, "wait a minute"));
+	free(page.text);
+}
+
+/* The namespace is named where the reader could take it for another one. */
+static void test_netns(void **state)
+{
+	static const struct {
+		const char *scene;
+		struct output_config config;
+		const char *words; /* NULL: not named */
+	} rows[] = {
+		{"listener", {0}, NULL},
+		{"listener", {.own_netns = 4026531840}, NULL},
+		{"listener", {.own_netns = 1}, "EADDRINUSE, in network namespace 4026531840\n"},
+		{"listener",
+		 {.own_netns = 4026531840, .show_netns = true},
+		 "EADDRINUSE, in network namespace 4026531840\n"},
+		{"half_taken", {0}, "8080/tcp in network namespace web is taken"},
+		{"half_taken", {.own_netns = 1}, "8080/tcp in network namespace web is taken"},
+		{"half_taken", {.own_netns = 4026531840}, NULL},
+		{"listener_port", {.own_netns = 1}, "8080/tcp in network namespace 4026531840 is"},
+		{"listener_port", {.show_netns = true}, "8080/tcp in network namespace 4026531840"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct page page = render(rows[i].scene, rows[i].config);
+
+		if (rows[i].words)
+			assert_non_null(strstr(page.text, rows[i].words));
+		else
+			assert_null(strstr(page.text, "network namespace"));
+		free(page.text);
+	}
+}
+
+static void write_conflict(struct output *out)
+{
+	struct scene scene;
+
+	assert_true(scene__make(&scene_rows[0], &scene));
+	assert_int_equal(output__conflict(out, &scene.conflict), 0);
+	scene__free(&scene);
+}
+
+/* A line each, and apart from reports of more than one. */
+static void test_events(void **state)
+{
+	struct output_config config = {0};
+	struct page page = {NULL};
+	struct output *out;
+
+	config.results = open_memstream(&page.text, &page.len);
+	out = output__new(&config);
+	assert_int_equal(scene__write_events(out), 0);
+	fflush(config.results);
+	assert_int_equal(count(page.text, "\n"), 8);
+	assert_null(strstr(page.text, "\n\n"));
+	check_bytes(page.text, false);
+	assert_non_null(strstr(page.text, ": bind 0.0.0.0:8080/tcp succeeded, SO_REUSEADDR\n"));
+	assert_non_null(strstr(page.text, ": CLOSE -> LISTEN after 42 us, ec\\x0aho[4242] "));
+	assert_non_null(strstr(page.text, "TIME_WAIT -> CLOSE after 60.1 s, was ec"));
+	assert_non_null(strstr(page.text, "TIME_WAIT -> CLOSE after 120 min\n"));
+	assert_non_null(strstr(page.text, ": new -> SYN_RECV, "));
+	write_conflict(out);
+	assert_int_equal(scene__write_events(out), 0);
+	fflush(config.results);
+	assert_non_null(strstr(page.text, " after 120 min\n\n10:05:03 echo[4242]"));
+	assert_non_null(strstr(page.text, "sizeof(int));\n\n10:05:03 echo[4242] (echo.service, uid "
+					  "1000): bind 0.0.0.0:8080/tcp succeeded"));
+	output__free(out);
+	fclose(config.results);
+	free(page.text);
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} rows[] = {
+		{0, "0 us"},
+		{999999, "999 us"},
+		{1000000, "1 ms"},
+		{999999999, "999 ms"},
+		{1000000000, "1.0 s"},
+		{179999999999, "179.9 s"},
+		{180000000000, "3 min"},
+		{INT64_MAX, "153722867 min"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(format__duration(rows[i].ns).text, rows[i].text);
+}
+
+/* Never narrower than it is, nor below what the kernel takes. */
+static void test_wider_range(void **state)
+{
+	static const struct {
+		uint16_t low;
+		int32_t start;
+		const char *text;
+	} rows[] = {
+		{32768, 1024, "1024 65535"}, {32768, -1, "1024 65535"},	 {32768, 0, "1024 65535"},
+		{32768, 2048, "2048 65535"}, {1024, 0, "1 65535"},	 {1024, 80, "80 65535"},
+		{500, -1, "500 65535"},	     {1024, 1024, "1024 65535"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct port_usage usage = {.low = rows[i].low, .high = 60999};
+		struct refusal_facts facts = {.unprivileged_port_start = rows[i].start};
+
+		assert_string_equal(format__wider_range(&usage, &facts).text, rows[i].text);
+	}
+}
+
+static void test_quiet(void **state)
+{
+	struct page page = render("diag", (struct output_config){.quiet = true});
+
+	assert_null(strstr(page.text, "Note"));
+	assert_non_null(strstr(page.text, "Why"));
+	free(page.text);
+}
+
+static char *run_lines(struct output_config config)
+{
+	static const struct run_start start = {
+		.kernel = "6.1\033", .hooks = "a, b", .filters = "f"};
+	static const struct run_stop stop = {0, 1, 2, 3, 4};
+	char *text = NULL;
+	struct output *out;
+	size_t len;
+
+	config.diagnostics = open_memstream(&text, &len);
+	out = output__new(&config);
+	assert_int_equal(output__start(out, &start), 0);
+	assert_int_equal(output__lost(out, 0, 7), 0);
+	assert_int_equal(output__stop(out, &stop), 0);
+	output__free(out);
+	fclose(config.diagnostics);
+	return text;
+}
+
+static void test_run(void **state)
+{
+	static const char lost[] = "bindtrace: 7 events lost, faster than they could be "
+				   "written; watch fewer ports with --port\n";
+	char *text = run_lines((struct output_config){.quiet = true});
+
+	assert_string_equal(text, lost); /* never suppressed */
+	free(text);
+	text = run_lines((struct output_config){.verbose = true});
+	assert_int_equal(count(text, "\n"), 3);
+	assert_non_null(strstr(text, "(f), kernel 6.1\\x1b, a, b; Ctrl-C ends it\n"));
+	assert_non_null(strstr(text, "1 seen, 2 reported, 3 filtered out, 4 lost\n"));
+	free(text);
+}
+
+static void test_table(void **state)
+{
+	struct table table = {.below = "by"};
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	table__column(&table, "A", false, false);
+	table__column(&table, "HIDDEN", true, false);
+	table__column(&table, "LAST", false, false);
+	table__row(&table);
+	table__cell(&table, 0, HUE_RED,
+		    "\xc3\x97"
+		    "1");
+	table__cell(&table, 1, HUE_NONE, "never");
+	table__cell(&table, 2, HUE_NONE, "x");
+	table__row(&table);
+	table__cell(&table, 0, HUE_NONE, "abc");
+	assert_int_equal(table__write(&table, f, false, false), 0);
+	fflush(f);
+	assert_string_equal(text, "  A    LAST\n  \xc3\x97"
+				  "1   x\n  abc\n");
+	table__free(&table);
+	fclose(f);
+	free(text);
+}
+
+static void test_paragraph(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+	struct paragraph p = {f, "Why", false};
+
+	paragraph__text(&p, "%s",
+			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa "
+			"bbbbbbbbbbb cc");
+	paragraph__code(&p, "code;");
+	fflush(f);
+	assert_string_equal(text, "Why  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+				  "aaaaa bbbbbbbbbbb\n     cc\n     code;\n");
+	fclose(f);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_width),	    cmocka_unit_test(test_nothing_hostile),
+		cmocka_unit_test(test_color),	    cmocka_unit_test(test_grouping),
+		cmocka_unit_test(test_many_rows),   cmocka_unit_test(test_alternating),
+		cmocka_unit_test(test_phrases),	    cmocka_unit_test(test_quiet),
+		cmocka_unit_test(test_run),	    cmocka_unit_test(test_table),
+		cmocka_unit_test(test_paragraph),   cmocka_unit_test(test_other_errors),
+		cmocka_unit_test(test_udp),	    cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_events),	    cmocka_unit_test(test_durations),
+		cmocka_unit_test(test_wider_range),
+	};
+
+	setenv("TZ", "UTC", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

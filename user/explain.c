@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "explain.h"
+#include "kernel/decode.h"
+#include "kernel/device.h"
+#include "kernel/netns.h"
+#include "kernel/sysctl.h"
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+int64_t clock__now_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t clock__realtime_of_ns(int64_t monotonic_ns)
+{
+	return monotonic_ns + clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+}
+
+/* What only code inside the network namespace of the call can read. */
+struct inside {
+	const struct explainer *explainer;
+	struct conflict_report *report;
+	struct snapshot walked;
+};
+
+/* A port of the kernel's choice was wanted: there is no one port to look at, but the range. */
+static bool any_port(const struct conflict_report *report)
+{
+	return !report->req.port && (report->error == EADDRINUSE ||
+				     report->error == EADDRNOTAVAIL || report->error == EAGAIN);
+}
+
+static int look_at_range(struct inside *inside)
+{
+	const struct snapshot *snap = &inside->report->snap;
+	struct walk *walk = inside->explainer->walk;
+
+	if (snap->protocol != PROTO_TCP)
+		return walk__udp(walk, snap->protocol, 0, &inside->walked);
+	return walk__range(walk, snap->ephemeral_low, snap->ephemeral_high, &inside->walked);
+}
+
+static int look_inside(void *ctx)
+{
+	struct inside *inside = ctx;
+	struct conflict_report *report = inside->report;
+	struct snapshot *snap = &report->snap;
+	struct walk *walk = inside->explainer->walk;
+	int err;
+
+	sysctl__port_range(&snap->ephemeral_low, &snap->ephemeral_high);
+	err = device__name_all(snap, report->req.ifindex);
+	if (err)
+		return err;
+	if (report->facts.stage != STAGE_TEST)
+		sysctl__refusal_facts(&report->req, &report->facts);
+	if (!walk)
+		return 0;
+	if (any_port(report)) {
+		report->have_usage = sysctl__reserved_ports(report->reserved);
+		return look_at_range(inside);
+	}
+	if (!snap->truncated)
+		return 0;
+	if (snap->protocol != PROTO_TCP)
+		return walk__udp(walk, snap->protocol, snap->port, &inside->walked);
+	return walk__port(walk, snap->port, &inside->walked);
+}
+
+static int open_netns_by_inode(uint64_t inode)
+{
+	struct netns_list list;
+	int err = netns__list_all(&list), fd = -1;
+
+	for (size_t i = 0; !err && i < list.n; i++) {
+		if (list.entries[i].inode == inode && netns__open_entry(&list.entries[i], &fd))
+			fd = -1;
+	}
+	netns_list__free(&list);
+	return fd;
+}
+
+static int open_netns_of(const struct conflict_report *report)
+{
+	uint64_t inode;
+	int fd;
+
+	if (!netns__open(NETNS_PID, NULL, report->process.pid, &fd)) {
+		if (!netns__inode(fd, &inode) && inode == report->snap.netns)
+			return fd;
+		close(fd);
+	}
+	return open_netns_by_inode(report->snap.netns);
+}
+
+/*
+ * Adds what the walk found and the hook had no room for. The sockets that the hook saw stay, even
+ * those that have gone meanwhile: they were there when the kernel refused.
+ */
+static int merge(struct snapshot *snap, struct snapshot *walked)
+{
+	size_t seen = snap->n_socks;
+	int32_t l3mdev = snap->n_buckets ? snap->buckets[0].l3mdev : 0;
+
+	for (size_t i = 0; i < walked->n_socks; i++) {
+		const struct snap_sock *from = &walked->socks[i];
+		struct snap_sock *to;
+
+		if (walked->n_buckets && walked->buckets[from->bucket].l3mdev != l3mdev)
+			continue;
+		to = snapshot__add_sock(snap);
+		if (!to)
+			return -ENOMEM;
+		*to = *from;
+		to->bucket = 0;
+	}
+	if (seen)
+		snapshot__drop_duplicates(snap);
+	snap->truncated = walked->truncated;
+	snap->evidence = walked->evidence;
+	snap->total = snap->n_socks;
+	return 0;
+}
+
+/* The range's sockets instead of a port's: only their sum is shown. */
+static int take_usage(const struct explainer *explainer, struct conflict_report *report,
+		      struct snapshot *walked)
+{
+	int err = owner__lookup(&explainer->owners, walked, NULL, 0);
+
+	if (!err)
+		err = usage__sum(walked, &report->req, report->reserved, &report->usage);
+	if (err)
+		return err;
+	/* The holders' names are wanted, the sockets are not: they are thousands. */
+	if (!usage__covers(&report->usage))
+		walked->evidence = EVIDENCE_RACED;
+	walked->n_socks = 0;
+	walked->n_holds = 0;
+	walked->ephemeral_low = report->snap.ephemeral_low;
+	walked->ephemeral_high = report->snap.ephemeral_high;
+	walked->kernel = report->snap.kernel;
+	walked->netns = report->snap.netns;
+	walked->netns_name = report->snap.netns_name;
+	report->snap.netns_name = NULL;
+	snapshot__free(&report->snap);
+	report->snap = *walked;
+	snapshot__init(walked);
+	return 0;
+}
+
+static int use_walked(const struct explainer *explainer, struct conflict_report *report,
+		      struct snapshot *walked)
+{
+	if (any_port(report))
+		return report->have_usage ? take_usage(explainer, report, walked) : 0;
+	if (walked->evidence == EVIDENCE_NONE) {
+		if (report->snap.truncated)
+			report->snap.evidence = EVIDENCE_RACED;
+		return 0;
+	}
+	return merge(&report->snap, walked);
+}
+
+static int run_inside(const struct conflict_report *report, int (*look)(void *),
+		      struct inside *inside)
+{
+	int fd, err;
+
+	if (report->snap.netns == inside->explainer->own_netns)
+		return look(inside);
+	fd = open_netns_of(report);
+	if (fd < 0)
+		return fd;
+	err = netns__run_in(fd, look, inside);
+	close(fd);
+	return err;
+}
+
+static int complete(const struct explainer *explainer, struct conflict_report *report)
+{
+	struct inside inside = {.explainer = explainer, .report = report};
+	int err;
+
+	snapshot__init(&inside.walked);
+	inside.walked.evidence = EVIDENCE_NONE;
+	err = run_inside(report, look_inside, &inside);
+	if (!err)
+		err = use_walked(explainer, report, &inside.walked);
+	else if (report->snap.truncated)
+		report->snap.evidence = EVIDENCE_RACED;
+	snapshot__free(&inside.walked);
+	/* The namespace may be gone by now: the evidence of the hook still stands. */
+	return err == -ENOMEM ? err : 0;
+}
+
+static enum tri compare(const struct conflict_report *report, uint64_t named)
+{
+	if (!named)
+		return TRI_UNKNOWN;
+	for (size_t i = 0; i < report->verdict.n_blockers; i++) {
+		if (report->snap.socks[report->verdict.blockers[i].sock].id == named)
+			return TRI_YES;
+	}
+	return TRI_NO;
+}
+
+static int find_owners(const struct explainer *explainer, struct conflict_report *report)
+{
+	size_t n = report->verdict.n_blockers;
+	uint32_t *socks;
+	int err;
+
+	if (!n)
+		return 0;
+	socks = calloc(n, sizeof(*socks));
+	if (!socks)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		socks[i] = report->verdict.blockers[i].sock;
+	err = owner__lookup(&explainer->owners, &report->snap, socks, n);
+	free(socks);
+	return err;
+}
+
+/* Some socket on the very port asked for is to blame. */
+static bool explained_by_sockets(const struct conflict_report *report)
+{
+	return report->facts.stage == STAGE_TEST
+		       ? report->req.port != 0
+		       : report->req.call == CALL_CONNECT && report->facts.stage == STAGE_CONNECT &&
+				 report->req.port != 0;
+}
+
+int report__judge(struct conflict_report *report)
+{
+	if (!explained_by_sockets(report)) {
+		report->verdict.refused = TRI_YES;
+		return 0;
+	}
+	if (report->req.call == CALL_CONNECT)
+		return rules__judge_connect(&report->snap, &report->req, &report->verdict);
+	return rules__judge(&report->snap, &report->req, true, &report->verdict);
+}
+
+int report__explain(struct conflict_report *report)
+{
+	if (explained_by_sockets(report))
+		return verdict__explain(&report->verdict, &report->snap, &report->req);
+	return verdict__explain_refusal(&report->verdict, &report->snap, &report->req,
+					&report->facts, report->have_usage ? &report->usage : NULL);
+}
+
+static int walk_again(void *ctx)
+{
+	struct inside *inside = ctx;
+
+	const struct snapshot *snap = &inside->report->snap;
+	struct walk *walk = inside->explainer->walk;
+
+	if (snap->protocol != PROTO_TCP)
+		return walk__udp(walk, snap->protocol, snap->port, &inside->walked);
+	return walk__port(walk, snap->port, &inside->walked);
+}
+
+static bool is_there(const struct snapshot *snap, const struct snap_sock *sock)
+{
+	for (size_t i = 0; i < snap->n_socks; i++)
+		if (snap->socks[i].id == sock->id && snap->socks[i].inode == sock->inode)
+			return true;
+	return false;
+}
+
+/*
+ * That no process holds a blocker is a fact only while it is there: its last holder may have exited
+ * since the bind, and then nobody can tell any more who that was.
+ */
+static int forget_gone(const struct explainer *explainer, struct conflict_report *report)
+{
+	struct inside inside = {.explainer = explainer, .report = report};
+	struct snapshot *snap = &report->snap;
+	bool looked = false;
+	int err = 0;
+
+	snapshot__init(&inside.walked);
+	for (size_t i = 0; i < report->verdict.n_blockers && err != -ENOMEM; i++) {
+		struct snap_sock *sock = &snap->socks[report->verdict.blockers[i].sock];
+
+		if (sock->holder != HOLDER_DETACHED)
+			continue;
+		if (!looked)
+			err = explainer->walk ? run_inside(report, walk_again, &inside) : -ENOTSUP;
+		looked = true;
+		if (!err && is_there(&inside.walked, sock))
+			continue;
+		sock->holder = HOLDER_UNKNOWN;
+		snap->owners_known = false;
+	}
+	snapshot__free(&inside.walked);
+	return err == -ENOMEM ? err : 0;
+}
+
+/* The caller has exited already: its cgroup is still known by number. */
+static void name_cgroup(const struct explainer *explainer, struct proc_info *process, uint64_t id)
+{
+	if (process->cgroup || !id)
+		return;
+	process->cgroup = cgroup__path_of_id(&explainer->owners, id);
+	if (!process->cgroup)
+		return;
+	if (!process->unit)
+		process->unit = cgroup__unit(process->cgroup);
+	if (!process->container)
+		process->container = cgroup__container(process->cgroup);
+}
+
+/*
+ * Where no socket seen refuses, or not the one that the kernel named, something has changed since:
+ * what blocked has gone before the walk, or a listener has left LISTEN (which the bucket's lock
+ * does not prevent) between the kernel's look at it and the hook's.
+ */
+static void weigh(struct conflict_report *report)
+{
+	if (explained_by_sockets(report) &&
+	    (!report->verdict.n_blockers || report->kernel_agrees == TRI_NO))
+		report->snap.evidence = EVIDENCE_RACED;
+}
+
+int explain__record(const struct explainer *explainer, const void *data, size_t size,
+		    struct conflict_report *ret)
+{
+	struct decode_extra extra;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = decode__conflict(data, size, explainer->features->tick_ns, ret, &extra);
+	if (err)
+		return err;
+	/* First of all: the caller may exit any moment now. */
+	err = proc_info__read(&explainer->owners, &ret->process);
+	if (err)
+		return err;
+	name_cgroup(explainer, &ret->process, extra.cgroup_id);
+	ret->time_ns = clock__realtime_of_ns(ret->time_ns);
+	ret->snap.kernel = explainer->features->rules;
+	ret->snap.netns_name = netns__name_of(ret->snap.netns);
+	err = complete(explainer, ret);
+	if (err)
+		return err;
+	snapshot__set_roles(&ret->snap);
+	err = report__judge(ret);
+	if (err)
+		return err;
+	ret->kernel_agrees = compare(ret, extra.named);
+	weigh(ret);
+	err = find_owners(explainer, ret);
+	if (!err && explainer->former)
+		err = former__fill(explainer->former, &explainer->owners, &ret->snap);
+	if (!err)
+		err = forget_gone(explainer, ret);
+	if (err)
+		return err;
+	return report__explain(ret);
+}
+
+int explain__state(const struct explainer *explainer, const void *data, size_t size,
+		   struct state_report *ret)
+{
+	uint64_t cgroup_id;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = decode__state(data, size, ret, &cgroup_id);
+	if (err)
+		return err;
+	ret->time_ns = clock__realtime_of_ns(ret->time_ns);
+	ret->netns_name = netns__name_of(ret->netns);
+	if (!ret->process.pid)
+		return 0;
+	/* A former owner's pid may be another process's by now: only what the record has is its
+	 * own. */
+	if (!ret->former)
+		err = proc_info__read(&explainer->owners, &ret->process);
+	name_cgroup(explainer, &ret->process, cgroup_id);
+	return err;
+}
+
+int explain__bind(const struct explainer *explainer, const void *data, size_t size,
+		  struct bind_report *ret)
+{
+	struct conflict_report report = {};
+	struct decode_extra extra;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = decode__conflict(data, size, explainer->features->tick_ns, &report, &extra);
+	if (!err)
+		err = proc_info__read(&explainer->owners, &report.process);
+	if (!err) {
+		name_cgroup(explainer, &report.process, extra.cgroup_id);
+		ret->time_ns = clock__realtime_of_ns(report.time_ns);
+		ret->syscall = report.syscall;
+		ret->protocol = report.snap.protocol;
+		ret->req = report.req;
+		ret->netns = report.snap.netns;
+		ret->netns_name = netns__name_of(ret->netns);
+		if (ret->req.ifindex)
+			if_indextoname(ret->req.ifindex, ret->device);
+		ret->process = report.process;
+		memset(&report.process, 0, sizeof(report.process));
+	}
+	conflict__free(&report);
+	return err;
+}

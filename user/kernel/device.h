@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Network devices of the calling thread's network namespace. */
+#ifndef BINDTRACE_KERNEL_DEVICE_H
+#define BINDTRACE_KERNEL_DEVICE_H
+
+#include "../model/snapshot.h"
+
+/*
+ * The index of a device, and the index of the VRF that a socket bound to it is in (0: none), as
+ * l3mdev_master_ifindex_by_index() gives it. 0, -ENODEV, or -errno.
+ */
+int device__find(const char *name, uint32_t *ret_ifindex, int32_t *ret_l3mdev);
+
+/*
+ * Names the devices that the sockets of snap, and ifindex (0: none), are bound to. Those that have
+ * gone stay without a name. 0 or -ENOMEM.
+ */
+int device__name_all(struct snapshot *snap, uint32_t ifindex);
+
+#endif

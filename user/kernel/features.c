@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bpf_api.h"
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+#include "features.h"
+
+static const struct btf_type *find_func_proto(const struct btf *btf, const char *name)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
+	const struct btf_type *func;
+
+	if (id < 0)
+		return NULL;
+	func = btf__type_by_id(btf, id);
+	return func ? btf__type_by_id(btf, func->type) : NULL;
+}
+
+static bool has_member(const struct btf *btf, const char *name, const char *member)
+{
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);
+	const struct btf_type *type = id < 0 ? NULL : btf__type_by_id(btf, id);
+	const struct btf_member *members = type ? btf_members(type) : NULL;
+
+	for (int i = 0; type && i < btf_vlen(type); i++) {
+		if (!strcmp(btf__name_by_offset(btf, members[i].name_off), member))
+			return true;
+	}
+	return false;
+}
+
+/* Number of arguments, 0: there is no such function (or it takes none, which none of ours does). */
+static int count_args(const struct btf *btf, const char *name)
+{
+	const struct btf_type *proto = find_func_proto(btf, name);
+
+	return proto ? btf_vlen(proto) : 0;
+}
+
+static void read_hooks(const struct btf *btf, struct features *ret)
+{
+	ret->bind_conflict_args = count_args(btf, "inet_csk_bind_conflict");
+	ret->has_addr_any = count_args(btf, "inet_bhash2_addr_any_conflict");
+	ret->has_pair = count_args(btf, "inet_bind_conflict");
+	ret->listen_start_args = count_args(btf, "inet_csk_listen_start");
+	ret->hash_connect_args = count_args(btf, "__inet_hash_connect");
+	ret->cgroup_addr_args = count_args(btf, "__cgroup_bpf_run_filter_sock_addr");
+	ret->has_inet_bind = count_args(btf, "__inet_bind") && count_args(btf, "__inet6_bind");
+	ret->has_security = count_args(btf, "security_socket_bind") &&
+			    count_args(btf, "security_socket_connect");
+	ret->has_autobind = count_args(btf, "inet_autobind");
+	ret->has_close = count_args(btf, "tcp_close") && count_args(btf, "inet_twsk_alloc") &&
+			 count_args(btf, "inet_twsk_kill") &&
+			 count_args(btf, "tcp_v4_destroy_sock");
+	ret->has_udp_get_port = count_args(btf, "udp_lib_get_port");
+}
+
+static void read_btf(const struct btf *btf, struct features *ret)
+{
+	read_hooks(btf, ret);
+	ret->nested_buckets = has_member(btf, "inet_bind_bucket", "bhash2");
+	/* 6.17 (e84a4927a404 "net: annotate races around sk->sk_uid") dropped sock_i_uid(). */
+	ret->rules.uid_from_sock = !find_func_proto(btf, "sock_i_uid");
+	/* 6.1 (28044fc1d495 "net: Add a bhash2 table hashed by port and address"). */
+	ret->rules.hash2 = btf__find_by_name_kind(btf, "inet_bind2_bucket", BTF_KIND_STRUCT) > 0;
+	ret->rules.mapped_any_quirk = ret->rules.hash2 && !ret->nested_buckets;
+	ret->rules.closed_group_usable = has_member(btf, "sock_reuseport", "num_closed_socks");
+}
+
+/* A program of two instructions: tells "not permitted" from "not built in". */
+static enum features_lack try_load(void)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, NULL, "GPL", insns, 2, NULL);
+
+	if (fd >= 0) {
+		close(fd);
+		return LACK_NOTHING;
+	}
+	return fd == -EPERM || fd == -EACCES ? LACK_PERMISSION : LACK_TRACING;
+}
+
+static int64_t tick_length_ns(void)
+{
+	struct timespec ts;
+
+	/* The coarse clocks advance once a tick: their resolution is the tick (KTIME_LOW_RES). */
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &ts) || ts.tv_sec || !ts.tv_nsec)
+		return 4000000;
+	return ts.tv_nsec;
+}
+
+int features__probe(const char *btf_path, struct features *ret)
+{
+	struct utsname uts;
+	struct btf *btf;
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->btf_path = btf_path;
+	ret->tick_ns = tick_length_ns();
+	if (!uname(&uts))
+		snprintf(ret->release, sizeof(ret->release), "%s", uts.release);
+
+	errno = 0;
+	btf = btf_path ? btf__parse(btf_path, NULL) : btf__load_vmlinux_btf();
+	err = libbpf_get_error(btf);
+	if (err && btf_path)
+		return err;
+	if (!err) {
+		read_btf(btf, ret);
+		btf__free(btf);
+	}
+	ret->lack = try_load();
+	if (!ret->lack && err)
+		ret->lack = LACK_BTF;
+	return 0;
+}
+
+const char *features__lack_text(enum features_lack lack)
+{
+	switch (lack) {
+	case LACK_PERMISSION:
+		return "not permitted to use BPF; run as root (or with CAP_BPF and CAP_PERFMON)";
+	case LACK_TRACING:
+		return "this kernel has no BPF tracing programs (CONFIG_BPF_EVENTS); boot a kernel "
+		       "that has them, every Debian kernel does";
+	case LACK_BTF:
+		return "this kernel has no type information (/sys/kernel/btf/vmlinux); "
+		       "give it with --btf FILE";
+	case LACK_NOTHING:
+		break;
+	}
+	return NULL;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What this kernel and this privilege allow. Found by asking, never by version number. */
+#ifndef BINDTRACE_KERNEL_FEATURES_H
+#define BINDTRACE_KERNEL_FEATURES_H
+
+#include "../model/snapshot.h"
+
+/* Why there is no BPF evidence, worst first; the message says what to do. */
+enum features_lack {
+	LACK_NOTHING = 0,
+	LACK_PERMISSION, /* EPERM: not root, or locked down */
+	LACK_TRACING,	 /* the kernel was built without BPF tracing programs */
+	LACK_BTF,	 /* no /sys/kernel/btf/vmlinux and no --btf */
+};
+
+struct features {
+	char release[65]; /* uname -r */
+	enum features_lack lack;
+	const char *btf_path; /* --btf, or NULL for the kernel's own; not owned */
+	int64_t tick_ns;      /* one jiffy */
+	struct kernel_rules rules;
+	bool nested_buckets;	/* 6.8: sockets hang off address buckets only */
+	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not there */
+	bool has_addr_any;	/* inet_bhash2_addr_any_conflict() */
+	bool has_pair;		/* inet_bind_conflict(): the kernel names the pair */
+	int listen_start_args;	/* of inet_csk_listen_start(): 2 (5.10) or 1 */
+	int hash_connect_args;	/* of __inet_hash_connect(): 4, from 6.18 on 5 */
+	int cgroup_addr_args;	/* of __cgroup_bpf_run_filter_sock_addr(): 4, 5 or 6 */
+	bool has_inet_bind;	/* __inet_bind() and __inet6_bind() */
+	bool has_security;	/* security_socket_bind(), security_socket_connect() */
+	bool has_udp_get_port;	/* udp_lib_get_port() */
+	bool has_autobind;	/* inet_autobind() */
+	bool has_close; /* tcp_close(), inet_twsk_alloc(), inet_twsk_kill() and their like */
+};
+
+/*
+ * Fills *ret. 0 whatever is lacking (see lack); -errno only when --btf names a file that is no BTF.
+ * btf_path is kept, not copied.
+ */
+int features__probe(const char *btf_path, struct features *ret);
+
+/* One line for a user: what lacks and what to do about it. NULL for LACK_NOTHING. */
+const char *features__lack_text(enum features_lack lack);
+
+#endif

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bpf_api.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../../bpf/wire.h"
+#include "conflict.skel.h"
+#include "live.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+#define MAX_HOOKS   32
+
+struct live {
+	const struct features *features;
+	struct conflict_bpf *skel;
+	struct ring_buffer *ring;
+	live_record_fn fn; /* set during live__drain() */
+	void *ctx;
+	struct bpf_program *hooks[MAX_HOOKS];
+	struct bpf_link *links[MAX_HOOKS];
+	bool optional[MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all */
+	bool notes[MAX_HOOKS];	  /* a run that the kernel skips is hardly ever a report lost */
+	int n_hooks;
+	char names[1024];
+};
+
+static void want(struct live *live, struct bpf_program *prog)
+{
+	bpf_program__set_autoload(prog, true);
+	live->hooks[live->n_hooks++] = prog;
+}
+
+static void want_optional(struct live *live, bool there, struct bpf_program *prog)
+{
+	if (!there)
+		return;
+	live->optional[live->n_hooks] = true;
+	want(live, prog);
+}
+
+static void want_note(struct live *live, bool there, struct bpf_program *prog)
+{
+	if (!there)
+		return;
+	live->notes[live->n_hooks] = true;
+	want_optional(live, there, prog);
+}
+
+/* Refusals that the conflict test of an explicit port doesn't see. */
+static void choose_others(struct live *live, const struct live_filter *filter)
+{
+	const struct features *features = live->features;
+	struct conflict_bpf *skel = live->skel;
+
+	want_note(live, features->has_inet_bind, skel->progs.fexit_inet_bind);
+	want_note(live, features->has_inet_bind, skel->progs.fexit_inet6_bind);
+	want_note(live, features->listen_start_args == 2, skel->progs.fexit_listen_start_2);
+	want_note(live, features->listen_start_args == 1, skel->progs.fexit_listen_start_1);
+	want_note(live, features->hash_connect_args == 4, skel->progs.fexit_hash_connect_4);
+	want_note(live, features->hash_connect_args == 5, skel->progs.fexit_hash_connect_5);
+	want_note(live, features->has_udp_get_port, skel->progs.fexit_udp_get_port);
+	want_note(live, features->has_autobind, skel->progs.fexit_autobind);
+	want_note(live, features->has_security, skel->progs.fexit_security_bind);
+	want_note(live, features->has_security, skel->progs.fexit_security_connect);
+	want_note(live, features->has_close, skel->progs.fentry_tcp_close);
+	want_note(live, features->has_close, skel->progs.fexit_twsk_alloc);
+	want_note(live, features->has_close, skel->progs.fentry_twsk_kill);
+	want_note(live, features->has_close, skel->progs.fentry_destroy_sock);
+	want_note(live, features->has_close, skel->progs.tp_exec);
+	want_note(live, filter->states, skel->progs.tp_set_state);
+	want_note(live, filter->states, skel->progs.fexit_timewait_process);
+	want_note(live, features->cgroup_addr_args == 4, skel->progs.fexit_cgroup_4);
+	want_note(live, features->cgroup_addr_args == 5, skel->progs.fexit_cgroup_5);
+	want_note(live, features->cgroup_addr_args == 6, skel->progs.fexit_cgroup_6);
+}
+
+static void choose_fentry(struct live *live, const struct live_filter *filter, bool cross_check)
+{
+	const struct features *features = live->features;
+
+	if (features->bind_conflict_args == 4)
+		want(live, live->skel->progs.fexit_bind_conflict_4);
+	else if (features->bind_conflict_args == 5)
+		want(live, live->skel->progs.fexit_bind_conflict_5);
+	if (features->has_addr_any)
+		want(live, live->skel->progs.fexit_addr_any_conflict);
+	if (live->n_hooks)
+		choose_others(live, filter);
+	if (!cross_check || !features->has_pair)
+		return;
+	want_note(live, true, live->skel->progs.fexit_pair_conflict);
+	want_note(live, true, live->skel->progs.fentry_bind_conflict);
+	want_note(live, features->has_addr_any, live->skel->progs.fentry_addr_any_conflict);
+}
+
+static void choose_kprobes(struct live *live)
+{
+	const struct features *features = live->features;
+
+	if (features->bind_conflict_args == 4)
+		want(live, live->skel->progs.kprobe_bind_conflict_4);
+	else if (features->bind_conflict_args == 5)
+		want(live, live->skel->progs.kprobe_bind_conflict_5);
+	if (features->bind_conflict_args)
+		want(live, live->skel->progs.kretprobe_bind_conflict);
+	if (features->has_addr_any) {
+		want(live, live->skel->progs.kprobe_addr_any_conflict);
+		want(live, live->skel->progs.kretprobe_addr_any_conflict);
+	}
+}
+
+/* "fexit inet_csk_bind_conflict, fexit ..." out of the section names "?fexit/function". */
+static void name_hooks(struct live *live)
+{
+	size_t used = 0;
+
+	for (int i = 0; i < live->n_hooks; i++) {
+		const char *section = bpf_program__section_name(live->hooks[i]);
+		int n;
+
+		if (!live->links[i])
+			continue;
+		section += *section == '?';
+		n = snprintf(live->names + used, sizeof(live->names) - used, "%s%s", i ? ", " : "",
+			     section);
+		if (n < 0 || (size_t)n >= sizeof(live->names) - used)
+			break;
+		for (char *c = live->names + used; *c; c++) {
+			if (*c == '/')
+				*c = ' ';
+		}
+		used += n;
+	}
+}
+
+static int set_ports(const struct live *live, const struct port_set *ports)
+{
+	int fd = bpf_map__fd(live->skel->maps.ports);
+
+	for (uint32_t word = 0; word < 65536 / 64; word++) {
+		uint64_t bits = 0;
+		int err;
+
+		for (int i = 0; i < 8; i++)
+			bits |= (uint64_t)ports->bits[word * 8 + i] << (8 * i);
+		if (!bits)
+			continue;
+		err = bpf_map_update_elem(fd, &word, &bits, BPF_ANY);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int set_pids(const struct live *live, const struct live_filter *filter)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < filter->n_pids; i++) {
+		uint32_t pid = filter->pids[i];
+		uint8_t one = 1;
+
+		err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.pids), &pid, &one, BPF_ANY);
+	}
+	return err;
+}
+
+/* "/system.slice" of the hierarchy, or the directory itself. */
+static int open_cgroup(const char *path)
+{
+	char full[PATH_MAX];
+
+	if (!strncmp(path, CGROUP_ROOT "/", sizeof(CGROUP_ROOT)))
+		return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if ((size_t)snprintf(full, sizeof(full), "%s%s", CGROUP_ROOT, path) >= sizeof(full)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int set_cgroup(const struct live *live, const char *path)
+{
+	int fd = open_cgroup(path);
+	uint32_t zero = 0;
+	int err;
+
+	if (fd < 0)
+		return -ENOTDIR;
+	err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.cgroups), &zero, &fd, BPF_ANY);
+	close(fd);
+	return err;
+}
+
+static void set_filter(struct conflict_bpf__rodata *rodata, const struct live_filter *filter)
+{
+	rodata->want_all = filter->all;
+	rodata->want_states = filter->states;
+	rodata->filter_pids = filter->n_pids > 0;
+	rodata->filter_family = filter->family;
+	rodata->filter_protocol = filter->protocol;
+	rodata->filter_cgroup = filter->cgroup != NULL;
+	if (filter->uid) {
+		rodata->filter_uid = true;
+		rodata->wanted_uid = *filter->uid;
+	}
+	if (filter->comm) {
+		rodata->filter_comm = true;
+		strncpy((char *)rodata->wanted_comm, filter->comm, WIRE_COMM_LEN - 1);
+	}
+}
+
+static int attach(struct live *live)
+{
+	for (int i = 0; i < live->n_hooks; i++) {
+		struct bpf_link *link = bpf_program__attach(live->hooks[i]);
+
+		if (link)
+			live->links[i] = link;
+		else if (!live->optional[i])
+			return -errno;
+	}
+	return 0;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	struct live *live = ctx;
+
+	return live->fn(live->ctx, data, size);
+}
+
+static int load(struct live *live, const struct live_filter *filter, enum hook_kind kind,
+		bool cross_check)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = live->features->btf_path);
+	bool ports = filter->ports && filter->ports->count;
+	int err;
+
+	live->n_hooks = 0;
+	live->skel = conflict_bpf__open_opts(&opts);
+	if (!live->skel)
+		return -errno;
+	live->skel->rodata->filter_ports = ports;
+	live->skel->rodata->filter_netns = filter->netns;
+	set_filter(live->skel->rodata, filter);
+	if (kind == HOOKS_KPROBE)
+		choose_kprobes(live);
+	else
+		choose_fentry(live, filter, cross_check);
+	if (!live->n_hooks)
+		return -ENOENT;
+	err = conflict_bpf__load(live->skel);
+	if (!err && ports)
+		err = set_ports(live, filter->ports);
+	if (!err)
+		err = set_pids(live, filter);
+	if (!err && filter->cgroup)
+		err = set_cgroup(live, filter->cgroup);
+	if (!err)
+		err = attach(live);
+	return err;
+}
+
+static void unload(struct live *live)
+{
+	for (int i = 0; i < live->n_hooks; i++) {
+		bpf_link__destroy(live->links[i]);
+		live->links[i] = NULL;
+		live->optional[i] = false;
+		live->notes[i] = false;
+	}
+	live->n_hooks = 0;
+	conflict_bpf__destroy(live->skel);
+	live->skel = NULL;
+}
+
+int live__open(const struct features *features, const struct live_filter *filter,
+	       enum hook_kind kind, bool cross_check, struct live **ret)
+{
+	struct live *live = calloc(1, sizeof(*live));
+	int err;
+
+	if (!live)
+		return -ENOMEM;
+	live->features = features;
+	err = load(live, filter, kind, cross_check);
+	if (err && kind == HOOKS_AUTO && err != -ENOENT) {
+		unload(live);
+		err = load(live, filter, HOOKS_KPROBE, cross_check);
+	}
+	if (err)
+		goto fail;
+	live->ring = ring_buffer__new(bpf_map__fd(live->skel->maps.events), on_record, live, NULL);
+	if (!live->ring) {
+		err = -errno;
+		goto fail;
+	}
+	name_hooks(live);
+	*ret = live;
+	return 0;
+fail:
+	live__free(live);
+	return err;
+}
+
+void live__free(struct live *live)
+{
+	if (!live)
+		return;
+	ring_buffer__free(live->ring);
+	unload(live);
+	free(live);
+}
+
+const char *live__hooks(const struct live *live)
+{
+	return live->names;
+}
+
+void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes)
+{
+	*ret_former = bpf_map__fd(live->skel->maps.former);
+	*ret_exes = bpf_map__fd(live->skel->maps.exes);
+}
+
+int live__fd(const struct live *live)
+{
+	return ring_buffer__epoll_fd(live->ring);
+}
+
+int live__drain(struct live *live, live_record_fn fn, void *ctx)
+{
+	int n;
+
+	live->fn = fn;
+	live->ctx = ctx;
+	n = ring_buffer__consume(live->ring);
+	return n < 0 ? n : 0;
+}
+
+static int sum_counter(const struct live *live, uint32_t counter, uint64_t *ret)
+{
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *values;
+	int err;
+
+	if (cpus < 0)
+		return cpus;
+	values = calloc(cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	err = bpf_map_lookup_elem(bpf_map__fd(live->skel->maps.counters), &counter, values);
+	*ret = 0;
+	for (int i = 0; !err && i < cpus; i++)
+		*ret += values[i];
+	free(values);
+	return err;
+}
+
+/* Runs that the kernel skipped because the program was active on that CPU already (5.12). */
+static uint64_t skipped_runs(const struct live *live, bool notes)
+{
+	uint64_t skipped = 0;
+
+	for (int i = 0; i < live->n_hooks; i++) {
+		struct bpf_prog_info info = {};
+		uint32_t size = sizeof(info);
+
+		if (live->notes[i] == notes &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(live->hooks[i]), &info, &size))
+			skipped += info.recursion_misses;
+	}
+	return skipped;
+}
+
+int live__count(const struct live *live, struct run_stop *ret)
+{
+	uint64_t skipped = skipped_runs(live, false);
+	int err;
+
+	err = sum_counter(live, WIRE_COUNT_SEEN, &ret->seen);
+	if (!err)
+		err = sum_counter(live, WIRE_COUNT_FILTERED, &ret->filtered);
+	if (!err)
+		err = sum_counter(live, WIRE_COUNT_DELIVERED, &ret->delivered);
+	if (!err)
+		err = sum_counter(live, WIRE_COUNT_LOST, &ret->lost);
+	ret->lost += skipped;
+	return err;
+}
+
+uint64_t live__unseen(const struct live *live)
+{
+	return skipped_runs(live, true);
+}

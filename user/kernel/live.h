@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The live hooks: attach, receive, count what was lost. */
+#ifndef BINDTRACE_KERNEL_LIVE_H
+#define BINDTRACE_KERNEL_LIVE_H
+
+#include "../options.h"
+#include "../output/output.h"
+#include "features.h"
+
+struct live;
+
+struct live_filter {
+	const struct port_set *ports; /* NULL or empty: all */
+	uint32_t netns;		      /* inode number; 0: all */
+	const int *pids;	      /* these and their descendants */
+	size_t n_pids;		      /* 0: everyone; at most 64 */
+	const char *comm;	      /* NULL: any */
+	const uint32_t *uid;	      /* NULL: any */
+	const char *cgroup;	      /* directory of a cgroup v2 subtree; NULL: any */
+	bool all;		      /* successful binds too */
+	bool states;		      /* state changes too */
+	uint16_t family;	      /* 0: any */
+	uint16_t protocol;	      /* 0: any */
+};
+
+/* A record as it came; data is valid during the call only. Not 0 ends the drain and is returned. */
+typedef int (*live_record_fn)(void *ctx, const void *data, size_t size);
+
+/*
+ * Attaches the hooks. kind AUTO takes fexit and falls back to kprobes where the kernel cannot
+ * attach it. 0, -ENOENT (the kernel has not the functions), or -errno of libbpf.
+ */
+int live__open(const struct features *features, const struct live_filter *filter,
+	       enum hook_kind kind, bool cross_check, struct live **ret);
+void live__free(struct live *live); /* accepts NULL */
+
+const char *live__hooks(
+	const struct live *live);      /* for people: "fexit inet_csk_bind_conflict, ..." */
+int live__fd(const struct live *live); /* readable when there are records */
+/* The maps of former owners, for former__of_maps(); they stay the live run's. */
+void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes);
+int live__drain(struct live *live, live_record_fn fn, void *ctx);
+
+/*
+ * Runs that the kernel skipped of hooks on the way out of calls, because another task was in the
+ * same one on that CPU: nearly all of them calls that succeeded, and nobody can tell.
+ */
+uint64_t live__unseen(const struct live *live);
+
+/* Sums the hooks' counters, and what the kernel itself skipped. 0 or -errno. */
+int live__count(const struct live *live, struct run_stop *ret);
+
+#endif

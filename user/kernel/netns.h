@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Network namespaces: finding, naming and entering them. */
+#ifndef BINDTRACE_KERNEL_NETNS_H
+#define BINDTRACE_KERNEL_NETNS_H
+
+#include "../options.h"
+
+struct netns_entry {
+	uint64_t inode;
+	int pid;    /* a process in it, or with an fd of it; 0: only mounted */
+	char *name; /* of `ip netns`, or NULL */
+	char *path; /* where it can be opened: /proc/PID/ns/net, a mount, /proc/PID/fd/N */
+};
+
+struct netns_list {
+	struct netns_entry *entries;
+	size_t n, cap;
+	bool complete; /* nothing was hidden from us on the way */
+};
+
+/*
+ * Opens a network namespace for reading its identity or entering it: the caller's own (DEFAULT,
+ * SELF), that of a process, a path, or a name below /run/netns or /var/run/netns. -EINVAL: not a
+ * network namespace, or not a name; else 0 or -errno of open().
+ */
+int netns__open(enum netns_kind kind, const char *arg, int pid, int *ret_fd);
+int netns__inode(int fd, uint64_t *ret);
+
+/*
+ * Calls fn(ctx) inside the namespace and returns what it returned. Nothing is entered that could
+ * not be left again: -EPERM then, and fn is not called. -ENOTRECOVERABLE: the way back failed all
+ * the same (fn dropped its privileges): the process is in the wrong namespace and must end.
+ */
+int netns__run_in(int ns_fd, int (*fn)(void *ctx), void *ctx);
+
+/* Every network namespace once: mounted ones, those of processes, those kept alive by an fd. */
+int netns__list_all(struct netns_list *ret);
+/* Opens one of the list. -ESTALE: another namespace is at its place by now. */
+int netns__open_entry(const struct netns_entry *entry, int *ret_fd);
+void netns_list__free(struct netns_list *list); /* what it holds, not list itself; accepts NULL */
+
+/* The name that `ip netns` shows for the inode, malloc'ed, or NULL. */
+char *netns__name_of(uint64_t inode);
+
+#endif

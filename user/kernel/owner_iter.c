@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "bpf_api.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../../bpf/owner_wire.h"
+#include "owner.skel.h"
+#include "owner_iter.h"
+
+#define INIT_PID_NS_INODE 4026531836u /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+#define READ_RECORDS	  1024
+
+struct owner_iter {
+	struct owner_bpf *skel;
+	bool initial_pid_ns;
+};
+
+/* True also makes "no process has it" a fact. */
+static bool in_initial_pid_ns(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INIT_PID_NS_INODE;
+}
+
+int owner_iter__open(const char *btf_path, struct owner_iter **ret)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
+	struct owner_iter *iter = calloc(1, sizeof(*iter));
+	int err;
+
+	if (!iter)
+		return -ENOMEM;
+	iter->skel = owner_bpf__open_opts(&opts);
+	if (!iter->skel) {
+		err = errno ? -errno : -EINVAL;
+		goto out;
+	}
+	err = owner_bpf__load(iter->skel);
+	if (err)
+		goto out;
+	err = owner_bpf__attach(iter->skel);
+	if (err)
+		goto out;
+	iter->initial_pid_ns = in_initial_pid_ns();
+	*ret = iter;
+	return 0;
+out:
+	owner_iter__free(iter);
+	return err;
+}
+
+void owner_iter__free(struct owner_iter *iter)
+{
+	if (!iter)
+		return;
+	owner_bpf__destroy(iter->skel);
+	free(iter);
+}
+
+int owner_iter__decode(const void *data, size_t len, struct owner_hits *hits)
+{
+	const struct wire_owner *record = data;
+	size_t i, n = len / sizeof(*record);
+	int err;
+
+	if (len % sizeof(*record))
+		return -EBADMSG;
+	for (i = 0; i < n; i++, record++) {
+		if (record->header.version != WIRE_VERSION || record->header.kind != WIRE_OWNER ||
+		    record->header.size != sizeof(*record) || record->opener < TRI_UNKNOWN ||
+		    record->opener > TRI_YES)
+			return -EBADMSG;
+		if (!record->pid) /* not in our pid namespace any more: released just now */
+			continue;
+		err = owner__add_hit(hits, record->inode, record->pid, record->fd, record->opener);
+		if (err)
+			return err;
+		memcpy(hits->hits[hits->n - 1].comm, record->comm, sizeof(record->comm));
+		hits->hits[hits->n - 1].comm[sizeof(record->comm) - 1] = '\0';
+	}
+	return 0;
+}
+
+/*
+ * Reads the whole output of one run. The kernel's buffer holds whole records and ours has room for
+ * a number of them: no read() cuts one in two.
+ */
+static int drain(int fd, struct owner_hits *hits)
+{
+	struct wire_owner records[READ_RECORDS];
+	ssize_t got;
+	int err;
+
+	for (;;) {
+		got = read(fd, records, sizeof(records));
+		/* EAGAIN: bpf_seq_read() passed a million files without a hit and goes on next
+		 * time. */
+		if (got < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (got <= 0)
+			return got ? -errno : 0;
+		err = owner_iter__decode(records, got, hits);
+		if (err)
+			return err;
+	}
+}
+
+static int run_iterator(struct owner_iter *iter, struct owner_hits *hits)
+{
+	int fd = bpf_iter_create(bpf_link__fd(iter->skel->links.owner_scan));
+	int err;
+
+	if (fd < 0)
+		return fd;
+	err = drain(fd, hits);
+	close(fd);
+	return err;
+}
+
+static int want(int map_fd, const uint64_t *inodes, size_t n)
+{
+	const uint8_t one = 1;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (bpf_map_update_elem(map_fd, &inodes[i], &one, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+static void unwant(int map_fd, const uint64_t *inodes, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		bpf_map_delete_elem(map_fd, &inodes[i]); /* twice the same inode: fine */
+}
+
+int owner_iter__scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_hits *hits)
+{
+	struct owner_iter *iter = ctx;
+	int map_fd = bpf_map__fd(iter->skel->maps.wanted);
+	size_t i, batch;
+	int err = 0;
+
+	for (i = 0; i < n && !err; i += batch) {
+		batch = n - i < WIRE_OWNER_WANTED ? n - i : WIRE_OWNER_WANTED;
+		err = want(map_fd, inodes + i, batch);
+		if (!err)
+			err = run_iterator(iter, hits);
+		unwant(map_fd, inodes + i, batch);
+	}
+	if (!err)
+		hits->complete = iter->initial_pid_ns;
+	return err;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_api.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include "log.h"
+
+static int verbosity;
+
+void log__line(const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	fprintf(stderr, "bindtrace: %s\n", line);
+}
+
+static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return verbosity >= 2 ? vfprintf(stderr, format, args) : 0;
+}
+
+void log__set_libbpf(int verbose)
+{
+	verbosity = verbose;
+	libbpf_set_print(on_libbpf);
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "ask.h"
+#include "explain.h"
+#include "kernel/device.h"
+#include "kernel/diag.h"
+#include "kernel/features.h"
+#include "kernel/former.h"
+#include "kernel/netns.h"
+#include "kernel/owner_iter.h"
+#include "kernel/sysctl.h"
+#include "kernel/walk.h"
+#include "log.h"
+#include "oneshot.h"
+#include "sink.h"
+#include "start.h"
+#include "waiting.h"
+
+struct oneshot {
+	const struct options *opts;
+	struct features features;
+	struct walk *walk; /* NULL: inet_diag */
+	struct owner_iter *iter;
+	struct owner_source owners;
+	struct former *former; /* of a live run on this host, or NULL */
+	struct sink sink;
+	const char *netns_name; /* of the namespace being looked at */
+	bool sparse;		/* leave out namespaces that have nothing on the port */
+	enum exit_status status;
+};
+
+/* The worst answer of several ports and namespaces is the one that counts. */
+static void note_answer(struct oneshot *shot, const struct port_report *report)
+{
+	for (size_t i = 0; i < report->n_what_ifs; i++) {
+		enum tri refused = report->what_ifs[i].verdict.refused;
+
+		if (!report->what_ifs[i].asked)
+			continue;
+		if (refused == TRI_YES)
+			shot->status = EXIT_REFUSED;
+		else if (refused == TRI_UNKNOWN && shot->status == EXIT_OK)
+			shot->status = EXIT_RUNTIME;
+	}
+}
+
+static const char *diag_note(const struct oneshot *shot, bool bound_visible)
+{
+	if (shot->features.lack == LACK_PERMISSION)
+		return bound_visible
+			       ? "as root: also the owners of other users' sockets and the "
+				 "SO_REUSEADDR of every socket, TIME_WAIT included"
+			       : "as root: also sockets that are bound but do not listen, the "
+				 "owners "
+				 "of other users' sockets and the SO_REUSEADDR of every socket";
+	return bound_visible
+		       ? "a kernel with BPF tracing would also tell the SO_REUSEADDR and "
+			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets"
+		       : "a kernel with BPF tracing would also show sockets that are bound but "
+			 "do not listen, and the options of TIME_WAIT sockets";
+}
+
+static uint64_t current_netns(void)
+{
+	uint64_t inode = 0;
+	int fd;
+
+	if (netns__open(NETNS_SELF, NULL, 0, &fd))
+		return 0;
+	if (netns__inode(fd, &inode))
+		inode = 0;
+	close(fd);
+	return inode;
+}
+
+static int walk_protocol(struct oneshot *shot, uint16_t port, struct snapshot *snap)
+{
+	if (shot->opts->protocol == PROTO_TCP)
+		return walk__port(shot->walk, port, snap);
+	return walk__udp(shot->walk, shot->opts->protocol, port, snap);
+}
+
+static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report *report,
+			 bool *ret_bound_visible)
+{
+	struct snapshot *snap = &report->snap;
+	int err;
+
+	*ret_bound_visible = true;
+	if (shot->walk) {
+		err = walk_protocol(shot, port, snap);
+		if (!err)
+			err = owner__lookup(&shot->owners, snap, NULL, 0);
+		if (!err && shot->former)
+			err = former__fill(shot->former, &shot->owners, snap);
+		return err;
+	}
+	snap->kernel = shot->features.rules;
+	snap->protocol = shot->opts->protocol;
+	err = diag__sockets(snap, port, ret_bound_visible);
+	if (!err)
+		err = owner__lookup(&shot->owners, snap, NULL, 0);
+	if (err)
+		return err;
+	diag__read_options(snap);
+	snap->netns = current_netns();
+	snapshot__set_roles(snap);
+	report->note = diag_note(shot, *ret_bound_visible);
+	return 0;
+}
+
+static int explain_all(struct port_report *report)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < report->n_what_ifs; i++) {
+		struct what_if *what_if = &report->what_ifs[i];
+
+		err = verdict__explain(&what_if->verdict, &report->snap, &what_if->req);
+	}
+	return err;
+}
+
+static int report_port(struct oneshot *shot, uint16_t port, uint32_t ifindex, int32_t l3mdev)
+{
+	struct port_report report = {};
+	bool bound_visible;
+	int err;
+
+	snapshot__init(&report.snap);
+	err = take_evidence(shot, port, &report, &bound_visible);
+	if (err)
+		goto out;
+	report.snap.netns_name =
+		shot->netns_name ? strdup(shot->netns_name) : netns__name_of(report.snap.netns);
+	err = device__name_all(&report.snap, ifindex);
+	if (err)
+		goto out;
+	report.time_ns = clock__now_ns();
+	if (shot->sparse && !report.snap.n_socks)
+		goto out;
+	err = ask__what_ifs(shot->opts, ifindex, l3mdev, bound_visible, &report);
+	if (!err)
+		err = explain_all(&report);
+	if (!err)
+		err = sink__port(&shot->sink, &report);
+	if (!err)
+		note_answer(shot, &report);
+out:
+	ask__free(&report);
+	return err;
+}
+
+/* Would every bind asked about succeed now? Owners and causes are not needed for that. */
+struct waiter {
+	struct oneshot *shot;
+	uint32_t ifindex;
+	int32_t l3mdev;
+};
+
+static enum tri asked_free(const struct port_report *report)
+{
+	enum tri free = TRI_YES;
+
+	for (size_t i = 0; i < report->n_what_ifs; i++) {
+		enum tri refused = report->what_ifs[i].verdict.refused;
+
+		if (!report->what_ifs[i].asked || refused == TRI_NO)
+			continue;
+		if (refused == TRI_YES)
+			return TRI_NO;
+		free = TRI_UNKNOWN;
+	}
+	return free;
+}
+
+static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_free)
+{
+	struct port_report report = {};
+	bool bound_visible;
+	int err;
+
+	snapshot__init(&report.snap);
+	err = waiter->shot->walk ? walk_protocol(waiter->shot, port, &report.snap)
+				 : take_evidence(waiter->shot, port, &report, &bound_visible);
+	if (waiter->shot->walk)
+		bound_visible = true;
+	if (!err)
+		err = ask__what_ifs(waiter->shot->opts, waiter->ifindex, waiter->l3mdev,
+				    bound_visible, &report);
+	if (!err)
+		*ret_free = asked_free(&report);
+	ask__free(&report);
+	return err;
+}
+
+static int check_ports(void *ctx, enum tri *ret_free)
+{
+	const struct waiter *waiter = ctx;
+	int err = 0;
+
+	*ret_free = TRI_YES;
+	for (uint32_t port = 1; !err && *ret_free == TRI_YES && port <= 65535; port++) {
+		if (port_set__has(&waiter->shot->opts->ports, port))
+			err = check_port(waiter, port, ret_free);
+	}
+	return err;
+}
+
+/* --wait. What is reported afterwards is the port as it is then: free, or what still stands. */
+static int wait_for_ports(struct oneshot *shot, uint32_t ifindex, int32_t l3mdev)
+{
+	struct waiter waiter = {.shot = shot, .ifindex = ifindex, .l3mdev = l3mdev};
+	struct wait *wait = NULL;
+	int err;
+
+	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
+				     shot->opts->hooks, &wait))
+		wait = NULL; /* no hooks here: looked at 20 times a second instead */
+	err = waiting__run(check_ports, &waiter, wait, shot->opts->wait_s);
+	wait__free(wait);
+	return err == -ETIMEDOUT || err == -EINTR ? 0 : err;
+}
+
+static int report_ports(void *ctx)
+{
+	struct oneshot *shot = ctx;
+	uint32_t ifindex = 0;
+	int32_t l3mdev = 0;
+	int err = 0;
+
+	if (shot->opts->device)
+		err = device__find(shot->opts->device, &ifindex, &l3mdev);
+	if (sysctl__tcp_l3mdev_accept())
+		l3mdev = 0; /* one bucket for all VRFs: inet_sk_bound_l3mdev() */
+	if (!err && shot->opts->wait)
+		err = wait_for_ports(shot, ifindex, l3mdev);
+	for (uint32_t port = 1; !err && port <= 65535; port++) {
+		if (port_set__has(&shot->opts->ports, port))
+			err = report_port(shot, port, ifindex, l3mdev);
+	}
+	return err;
+}
+
+static int report_all_netns(struct oneshot *shot)
+{
+	struct netns_list list = {};
+	int err = netns__list_all(&list), fd;
+
+	shot->sparse = true;
+	for (size_t i = 0; !err && i < list.n; i++) {
+		if (netns__open_entry(&list.entries[i], &fd))
+			continue; /* gone meanwhile */
+		shot->netns_name = list.entries[i].name;
+		err = netns__run_in(fd, report_ports, shot);
+		close(fd);
+	}
+	netns_list__free(&list);
+	return err;
+}
+
+static int report_one_netns(struct oneshot *shot)
+{
+	const struct options *opts = shot->opts;
+	int fd, err;
+
+	if (opts->netns == NETNS_DEFAULT || opts->netns == NETNS_SELF)
+		return report_ports(shot);
+	err = netns__open(opts->netns, opts->netns_arg, opts->netns_pid, &fd);
+	if (err) {
+		log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
+			  opts->netns_arg, strerror(-err));
+		shot->status = EXIT_USAGE;
+		return 0;
+	}
+	shot->netns_name = opts->netns == NETNS_NAME ? opts->netns_arg : NULL;
+	err = netns__run_in(fd, report_ports, shot);
+	close(fd);
+	return err;
+}
+
+static void open_bpf(struct oneshot *shot)
+{
+	int err;
+
+	shot->owners = (struct owner_source){.proc_root = "/proc", .cgroup_root = "/sys/fs/cgroup"};
+	if (shot->features.lack) {
+		if (!shot->opts->quiet)
+			log__line("%s; answering from inet_diag and /proc",
+				  features__lack_text(shot->features.lack));
+		return;
+	}
+	err = walk__open(&shot->features, &shot->walk);
+	if (err) {
+		log__line("cannot load the walk (%s; -vv shows why); answering from inet_diag and "
+			  "/proc",
+			  strerror(-err));
+		return;
+	}
+	shot->former = former__open_published();
+	if (!owner_iter__open(shot->features.btf_path, &shot->iter)) {
+		shot->owners.scan = owner_iter__scan;
+		shot->owners.ctx = shot->iter;
+	}
+}
+
+static void explain_failure(struct oneshot *shot, int err)
+{
+	const struct options *opts = shot->opts;
+
+	if (err == -ENODEV && opts->device) {
+		log__line("--device %s: no such device in that network namespace; `ip link` lists "
+			  "them",
+			  opts->device);
+		shot->status = EXIT_USAGE;
+	} else if (err == -EPROTONOSUPPORT || err == -EPFNOSUPPORT || err == -ESOCKTNOSUPPORT) {
+		log__line("--proto: this kernel has no such protocol (UDP-Lite went with 7.1)");
+		shot->status = EXIT_KERNEL;
+	} else if (err == -EPERM || err == -EACCES) {
+		log__line("not permitted to enter that network namespace; run as root");
+		shot->status = EXIT_NOT_PERMITTED;
+	} else {
+		shot->status = start__report_error(err);
+	}
+}
+
+int oneshot__run(const struct options *opts)
+{
+	struct oneshot shot = {.opts = opts, .status = EXIT_OK};
+	int err;
+
+	err = start__features(opts, &shot.features);
+	if (err)
+		return err;
+	err = sink__open(opts, stdout, 0, &shot.sink);
+	if (err)
+		return err;
+	open_bpf(&shot);
+	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);
+	if (err)
+		explain_failure(&shot, err);
+	former__free(shot.former);
+	owner_iter__free(shot.iter);
+	walk__free(shot.walk);
+	return sink__close(&shot.sink, shot.status);
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include "format.h"
+#include "json.h"
+#include "text.h"
+
+struct output *output__new(const struct output_config *config)
+{
+	struct output *out = calloc(1, sizeof(*out));
+
+	if (out)
+		out->config = *config;
+	return out;
+}
+
+void output__free(struct output *out)
+{
+	free(out);
+}
+
+/* Whole or not at all as far as stdio lets us: one fwrite(), then the flush that tells. */
+static int write_all(FILE *stream, const char *text, size_t len)
+{
+	errno = 0;
+	if (fwrite(text, 1, len, stream) == len && fflush(stream) == 0)
+		return 0;
+	return errno ? -errno : -EIO;
+}
+
+static int write_json(struct output *out, int err, struct json_result *result)
+{
+	if (!err)
+		err = write_all(out->config.results, result->line, result->len);
+	free(result->line);
+	return err;
+}
+
+/* A report is built in memory first. */
+struct page {
+	char *text;
+	size_t len;
+	FILE *stream;
+};
+
+static int page__open(struct page *page)
+{
+	*page = (struct page){NULL};
+	page->stream = open_memstream(&page->text, &page->len);
+	return page->stream ? 0 : -ENOMEM;
+}
+
+static int page__write(struct page *page, int err, FILE *to)
+{
+	if (ferror(page->stream))
+		err = -ENOMEM;
+	if (fclose(page->stream))
+		err = -ENOMEM;
+	if (!err)
+		err = write_all(to, page->text, page->len);
+	free(page->text);
+	return err;
+}
+
+/* An empty line between reports of more than a line, and what is around them. */
+static void separate(struct output *out, bool block, FILE *stream)
+{
+	if (out->wrote_report && (block || out->wrote_block))
+		fputc('\n', stream);
+	out->wrote_report = true;
+	out->wrote_block = block;
+}
+
+int output__conflict(struct output *out, const struct conflict_report *report)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__conflict(out, report, &result), &result);
+	err = page__open(&page);
+	if (err)
+		return err;
+	separate(out, true, page.stream);
+	err = text__conflict(out, report, page.stream);
+	return page__write(&page, err, out->config.results);
+}
+
+int output__port(struct output *out, const struct port_report *report)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__port(out, report, &result), &result);
+	err = page__open(&page);
+	if (err)
+		return err;
+	separate(out, true, page.stream);
+	err = text__port(out, report, page.stream);
+	return page__write(&page, err, out->config.results);
+}
+
+int output__bind(struct output *out, const struct bind_report *report)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__bind(report, &result), &result);
+	err = page__open(&page);
+	if (err)
+		return err;
+	separate(out, false, page.stream);
+	text__bind(out, report, page.stream);
+	return page__write(&page, 0, out->config.results);
+}
+
+int output__state(struct output *out, const struct state_report *report)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__state(report, &result), &result);
+	err = page__open(&page);
+	if (err)
+		return err;
+	separate(out, false, page.stream);
+	text__state(out, report, page.stream);
+	return page__write(&page, 0, out->config.results);
+}
+
+int output__start(struct output *out, const struct run_start *start)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__start(start, &result), &result);
+	if (out->config.quiet)
+		return 0;
+	err = page__open(&page);
+	if (err)
+		return err;
+	text__start(start, out->config.verbose, page.stream);
+	return page__write(&page, 0, out->config.diagnostics);
+}
+
+int output__stop(struct output *out, const struct run_stop *stop)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__stop(stop, &result), &result);
+	if (out->config.quiet)
+		return 0;
+	err = page__open(&page);
+	if (err)
+		return err;
+	text__stop(stop, page.stream);
+	return page__write(&page, 0, out->config.diagnostics);
+}
+
+int output__lost(struct output *out, int64_t time_ns, uint64_t count)
+{
+	struct json_result result = {NULL};
+	struct page page;
+	int err;
+
+	if (out->config.json)
+		return write_json(out, json__lost(time_ns, count, &result), &result);
+	err = page__open(&page);
+	if (err)
+		return err;
+	text__lost(count, page.stream);
+	return page__write(&page, 0, out->config.diagnostics);
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include "paragraph.h"
+#include "sanitize.h"
+#include "table.h"
+
+#define LABEL_WIDTH 5
+
+static void begin_line(struct paragraph *p)
+{
+	const char *label = p->label ?: "";
+
+	fprintf(p->stream, "%s%s%s%*s", hue__on(*label ? HUE_BOLD : HUE_NONE, p->color), label,
+		hue__off(*label ? HUE_BOLD : HUE_NONE, p->color), LABEL_WIDTH - (int)strlen(label),
+		"");
+	p->label = NULL;
+}
+
+static void write_wrapped(struct paragraph *p, const char *text)
+{
+	size_t column = LABEL_WIDTH;
+
+	begin_line(p);
+	while (*text) {
+		size_t len = strcspn(text, " ");
+		char *word = strndup(text, len);
+		size_t width = word ? utf8__columns(word) : len;
+
+		if (column > LABEL_WIDTH && column + 1 + width > TEXT_WIDTH) {
+			fputc('\n', p->stream);
+			begin_line(p);
+			column = LABEL_WIDTH;
+		}
+		if (column > LABEL_WIDTH) {
+			fputc(' ', p->stream);
+			column++;
+		}
+		fwrite(text, 1, len, p->stream);
+		column += width;
+		free(word);
+		text += len;
+		text += strspn(text, " ");
+	}
+	fputc('\n', p->stream);
+}
+
+void paragraph__text(struct paragraph *p, const char *fmt, ...)
+{
+	va_list args;
+	char *text;
+	int len;
+
+	va_start(args, fmt);
+	len = vasprintf(&text, fmt, args);
+	va_end(args);
+	if (len < 0)
+		return;
+	write_wrapped(p, text);
+	free(text);
+}
+
+void paragraph__code(struct paragraph *p, const char *fmt, ...)
+{
+	va_list args;
+
+	begin_line(p);
+	va_start(args, fmt);
+	vfprintf(p->stream, fmt, args);
+	va_end(args);
+	fputc('\n', p->stream);
+}

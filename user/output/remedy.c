@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+#include "holder.h"
+#include "remedy.h"
+
+#define TCP_TIMEWAIT_MS 60000 /* include/net/tcp.h: TCP_TIMEWAIT_LEN */
+#define MAX_STOPPED	8     /* processes that one command line still names */
+
+static const struct fix *find_fix(const struct verdict *v, enum fix_kind kind, unsigned int sides)
+{
+	for (size_t i = 0; i < v->n_fixes; i++)
+		if (v->fixes[i].kind == kind && (!sides || (sides & (1u << v->fixes[i].side))))
+			return &v->fixes[i];
+	return NULL;
+}
+
+#define ANY_SIDE 0
+
+const struct fix *remedy__find(const struct verdict *v, enum fix_kind kind)
+{
+	return find_fix(v, kind, ANY_SIDE);
+}
+#define ON(side)   (1u << (side))
+#define NOT_BINDER (ON(SIDE_BLOCKER) | ON(SIDE_BOTH))
+
+/* What helps at once, by cause; else the model's first. */
+static const struct fix *best_fix(const struct verdict *v)
+{
+	const struct fix *fix = NULL;
+
+	switch (v->cause) {
+	case CAUSE_TIME_WAIT:
+	case CAUSE_CLOSING:
+	case CAUSE_CONNECTION:
+	case CAUSE_BOUND_ONLY:
+		fix = find_fix(v, FIX_SET, ON(SIDE_BINDER));
+		fix = fix ?: find_fix(v, FIX_WAIT, ANY_SIDE);
+		fix = fix ?: find_fix(v, FIX_CLOSE, ANY_SIDE);
+		break;
+	case CAUSE_LISTENER:
+	case CAUSE_INHERITED:
+	case CAUSE_SELF_CONNECT:
+	case CAUSE_OWNERLESS:
+	case CAUSE_LISTEN_RACE:
+	case CAUSE_DEVICE:
+		fix = find_fix(v, FIX_CLOSE, ANY_SIDE);
+		break;
+	case CAUSE_CLIENT_PORT:
+		fix = find_fix(v, FIX_SYSCTL, ANY_SIDE);
+		fix = fix ?: find_fix(v, FIX_CLOSE, ANY_SIDE);
+		break;
+	case CAUSE_REUSEPORT_UID:
+		fix = find_fix(v, FIX_UID, ANY_SIDE);
+		break;
+	default:
+		break;
+	}
+	return fix ?: v->n_fixes ? &v->fixes[0] : NULL;
+}
+
+struct stopped {
+	const struct proc_info *procs[MAX_STOPPED];
+	size_t n;
+	bool too_many, systemd, self;
+};
+
+static void stopped__add(struct stopped *s, const struct proc_info *proc,
+			 const struct proc_info *binder)
+{
+	if (binder && proc->pid == binder->pid) {
+		s->self = true;
+		return;
+	}
+	if (proc->pid == 1) {
+		s->systemd = true;
+		return;
+	}
+	for (size_t i = 0; i < s->n; i++)
+		if (s->procs[i]->pid == proc->pid)
+			return;
+	if (s->n == MAX_STOPPED)
+		s->too_many = true;
+	else
+		s->procs[s->n++] = proc;
+}
+
+static struct stopped who_to_stop(const struct advice *a)
+{
+	struct stopped s = {.n = 0};
+	const struct proc_info *procs[MAX_STOPPED + 1];
+
+	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++) {
+		size_t n = holder__procs(a->snap, a->verdict->blockers[i].sock, procs,
+					 MAX_STOPPED + 1);
+
+		for (size_t j = 0; j < n && j < MAX_STOPPED + 1; j++)
+			stopped__add(&s, procs[j], a->binder);
+	}
+	return s;
+}
+
+bool remedy__is_system_service(const struct proc_info *proc)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789:_.@-";
+	size_t len = proc->unit ? strlen(proc->unit) : 0;
+
+	if (len <= strlen(".service") || strcmp(proc->unit + len - strlen(".service"), ".service"))
+		return false;
+	if (proc->unit[strspn(proc->unit, safe)] || proc->unit[0] == '-' || proc->container)
+		return false;
+	return !proc->cgroup || strncmp(proc->cgroup, "/user.slice/", 12) != 0;
+}
+
+static bool named_before(const struct stopped *s, size_t i)
+{
+	for (size_t j = 0; j < i; j++)
+		if (!strcmp(s->procs[j]->unit, s->procs[i]->unit))
+			return true;
+	return false;
+}
+
+/* By units where all have one that is not the refused program's own. */
+static bool stops_units(const struct stopped *s, const struct proc_info *binder)
+{
+	const char *own = binder ? binder->unit : NULL;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (!remedy__is_system_service(s->procs[i]) ||
+		    (own && !strcmp(own, s->procs[i]->unit)))
+			return false;
+	return true;
+}
+
+/* "systemctl stop nginx.service", "kill 12 13"; false when no command can be given. */
+static bool stop_command(const struct stopped *s, const struct proc_info *binder, const char *verb,
+			 struct holder_text *ret)
+{
+	bool units = stops_units(s, binder);
+
+	if (s->n == 0 || s->too_many || s->systemd || s->self)
+		return false;
+	snprintf(ret->text, sizeof(ret->text), units ? "systemctl %s" : "kill", verb);
+	for (size_t i = 0; i < s->n; i++) {
+		size_t len = strlen(ret->text);
+
+		if (!units)
+			snprintf(ret->text + len, sizeof(ret->text) - len, " %d", s->procs[i]->pid);
+		else if (!named_before(s, i))
+			snprintf(ret->text + len, sizeof(ret->text) - len, " %s",
+				 s->procs[i]->unit);
+	}
+	/* A command that was cut would stop something else. */
+	return strlen(ret->text) + 1 < sizeof(ret->text);
+}
+
+/* The state as ss(8) spells it. */
+static const char *ss_state(const struct snap_sock *sock)
+{
+	switch (sock->state) {
+	case STATE_ESTABLISHED:
+		return "established";
+	case STATE_FIN_WAIT1:
+		return "fin-wait-1";
+	case STATE_FIN_WAIT2:
+		return "fin-wait-2";
+	case STATE_TIME_WAIT:
+		return "time-wait";
+	case STATE_LAST_ACK:
+		return "last-ack";
+	case STATE_CLOSING:
+		return "closing";
+	default:
+		return "connected";
+	}
+}
+
+/* " --proto udp", for a command line of ours. */
+static struct word proto_option(const struct advice *a)
+{
+	struct word option = {""};
+
+	if (advice__is_udp(a))
+		snprintf(option.text, sizeof(option.text), " --proto %.16s",
+			 format__protocol(a->snap->protocol).text);
+	return option;
+}
+
+static void close_ownerless(struct paragraph *p, const struct advice *a)
+{
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+
+	switch (sock ? (enum holder_class)sock->holder : HOLDER_UNKNOWN) {
+	case HOLDER_KERNEL:
+		paragraph__text(p, "unmount the NFS share or remove the tunnel that uses the port "
+				   "(`findmnt -t nfs,nfs4`, `wg show`), or use another port");
+		break;
+	case HOLDER_TIME_WAIT:
+	case HOLDER_ORPHAN:
+		paragraph__code(p, "ss -K state %s sport = :%u", ss_state(sock), a->req->port);
+		paragraph__text(p, "closes what is left in the kernel, where it was built with "
+				   "INET_DIAG_DESTROY; else wait until the peer answers or the "
+				   "kernel gives up (tcp_orphan_retries, tcp_fin_timeout)");
+		break;
+	case HOLDER_ACCEPT_QUEUE:
+		paragraph__text(p, "stop the process that has the listening socket");
+		break;
+	case HOLDER_DETACHED:
+		paragraph__text(p, "stop the program that passes or registers sockets: `ss -xp` "
+				   "lists UNIX sockets with their processes; or use another port");
+		break;
+	default:
+		paragraph__text(p,
+				"find the owner as root in the first pid namespace (sudo "
+				"bindtrace%s --port %u), and stop it",
+				proto_option(a).text, a->req->port);
+		break;
+	}
+}
+
+static int64_t longer(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What stopping the holders leaves in the kernel. */
+static void write_leftovers(struct paragraph *p, const struct advice *a)
+{
+	size_t lingering = 0, connected = 0;
+	int64_t longest_ms = 0;
+
+	if (advice__is_udp(a))
+		return;
+	for (size_t i = 0; i < a->verdict->n_blockers; i++) {
+		const struct snap_sock *sock = &a->snap->socks[a->verdict->blockers[i].sock];
+
+		if (sock->holder != HOLDER_TIME_WAIT) {
+			connected += sock->peer_port != 0;
+			continue;
+		}
+		lingering++;
+		longest_ms = longer(longest_ms,
+				    sock->expires_known ? sock->expires_ms : TCP_TIMEWAIT_MS);
+	}
+	if (lingering)
+		paragraph__text(p, "Then wait %s: %zu socket%s in TIME_WAIT can't be closed.",
+				format__wait(longest_ms + TIME_WAIT_SLACK_MS).text, lingering,
+				lingering == 1 ? "" : "s");
+	else if (connected)
+		paragraph__text(p, "If it is still refused then, wait a minute: a connection that "
+				   "is closed on this side first stays as TIME_WAIT.");
+}
+
+static void write_close(struct paragraph *p, const struct advice *a)
+{
+	struct stopped s = who_to_stop(a);
+	struct holder_text command;
+
+	if (stop_command(&s, a->binder, "stop", &command)) {
+		paragraph__code(p, "%s", command.text);
+		write_leftovers(p, a);
+		return;
+	}
+	if (s.systemd)
+		paragraph__text(p, "systemd itself has it, for a .socket unit: `systemctl "
+				   "list-sockets` shows which, `systemctl stop` ends it");
+	else if (s.too_many)
+		paragraph__text(p, "stop every process that holds one of these sockets; bindtrace "
+				   "-v lists them all");
+	else if (s.self && s.n == 0)
+		paragraph__text(p, "close the other socket in the same process first, or bind only "
+				   "once");
+	else if (s.self)
+		paragraph__text(p, "stop the other processes, and close the other socket in this "
+				   "one first");
+	else
+		close_ownerless(p, a);
+}
+
+static void write_setsockopt(struct paragraph *p, uint32_t set)
+{
+	if (set & FIX_OPT_REUSEADDR)
+		paragraph__code(p, "setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, "
+				   "sizeof(int));");
+	if (set & FIX_OPT_REUSEPORT)
+		paragraph__code(p, "setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, "
+				   "sizeof(int));");
+	if (set & FIX_OPT_V6ONLY)
+		paragraph__code(p, "setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, "
+				   "sizeof(int));");
+}
+
+/* Where the code goes. */
+static void write_place(struct paragraph *p, const struct advice *a, const struct fix *fix,
+			const char *prefix)
+{
+	const char *when = fix->set & FIX_OPT_V6ONLY ? "before the bind() of the IPv6 socket"
+						     : "before bind()";
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+	bool old_run = sock && (sock->holder == HOLDER_TIME_WAIT || sock->holder == HOLDER_ORPHAN ||
+				a->verdict->cause == CAUSE_CONNECTION);
+
+	if (fix->side == SIDE_BINDER && a->binder && a->binder->pid > 0)
+		paragraph__text(p, "%sin %s, %s:", prefix, holder__process(a->binder).text, when);
+	else if (fix->side == SIDE_BINDER)
+		paragraph__text(p, "%sin your program, %s:", prefix, when);
+	else if (old_run)
+		paragraph__text(p, "%sin every run of the server, %s:", prefix, when);
+	else if (fix->side == SIDE_BLOCKER && sock)
+		paragraph__text(p, "%sin %s, %s%s:", prefix, holder__who(a->snap, index).text, when,
+				who_to_stop(a).self ? "" : ", and restart it");
+	else
+		paragraph__text(p, "%sin both programs, %s:", prefix, when);
+}
+
+static void write_set(struct paragraph *p, const struct advice *a, const struct fix *fix,
+		      const char *prefix)
+{
+	write_place(p, a, fix, prefix);
+	write_setsockopt(p, fix->set);
+}
+
+static void write_sysctl(struct paragraph *p, const struct advice *a)
+{
+	struct stopped s = who_to_stop(a);
+	struct holder_text restart;
+
+	paragraph__code(p, "sysctl -w net.ipv4.ip_local_reserved_ports=%u", a->req->port);
+	if (!stop_command(&s, a->binder, "restart", &restart)) {
+		write_close(p, a);
+		return;
+	}
+	paragraph__code(p, "%s", restart.text);
+	paragraph__text(p,
+			"The first keeps connect() off port %u from now on (it replaces the list: "
+			"look at it before, with `sysctl net.ipv4.ip_local_reserved_ports`), the "
+			"second ends the connection that is there.",
+			a->req->port);
+	write_leftovers(p, a);
+}
+
+static void write_fix(struct paragraph *p, const struct advice *a, const struct fix *fix)
+{
+	switch (fix->kind) {
+	case FIX_SET:
+		write_set(p, a, fix, "");
+		break;
+	case FIX_CLOSE:
+		if (a->verdict->n_blockers)
+			write_close(p, a);
+		else
+			remedy__write_refusal_fix(p, a, fix);
+		break;
+	case FIX_WAIT:
+		paragraph__text(p,
+				"bindtrace --port %u --wait (returns when the kernel's timer has "
+				"freed it, in %s at most), then start it again",
+				a->req->port, format__wait(fix->wait_ms).text);
+		break;
+	case FIX_SYSCTL:
+		write_sysctl(p, a);
+		break;
+	case FIX_UID:
+		paragraph__text(p, "start it as uid %u, the user of the other side", fix->uid);
+		break;
+	case FIX_DETACH_GROUP:
+		paragraph__text(p, "call bind() first and attach the SO_ATTACH_REUSEPORT_EBPF (or "
+				   "_CBPF) program afterwards");
+		break;
+	default:
+		remedy__write_refusal_fix(p, a, fix);
+		break;
+	}
+}
+
+static bool offers_reuseport(const struct verdict *v)
+{
+	const struct fix *fix = find_fix(v, FIX_SET, ANY_SIDE);
+
+	for (; fix && fix < v->fixes + v->n_fixes; fix++)
+		if (fix->kind == FIX_SET && (fix->set & FIX_OPT_REUSEPORT))
+			return true;
+	return false;
+}
+
+static void lasting_for_listener(struct paragraph *p, const struct advice *a)
+{
+	const char *share = offers_reuseport(a->verdict) ? " (to share it on purpose, both must "
+							   "set SO_REUSEPORT before bind())"
+							 : "";
+
+	paragraph__text(p, NEVER_AGAIN "run only one of the two, or give one another port%s",
+			share);
+}
+
+static void lasting_for_client(struct paragraph *p, const struct advice *a, const struct fix *now)
+{
+	if (!advice__port_is_ephemeral(a)) {
+		paragraph__text(p, NEVER_AGAIN "let the client use another local port");
+	} else if (now->kind == FIX_SYSCTL) {
+		paragraph__text(p, "and, to keep that after a reboot, in "
+				   "/etc/sysctl.d/90-reserved-ports.conf:");
+		paragraph__code(p, "net.ipv4.ip_local_reserved_ports = %u", a->req->port);
+	} else {
+		paragraph__text(p, NEVER_AGAIN "keep connect() off this port (this replaces the "
+					       "list of reserved ports):");
+		paragraph__code(p, "sysctl -w net.ipv4.ip_local_reserved_ports=%u", a->req->port);
+	}
+}
+
+/* Options set on the side that lacks them last longer than a wait or a kill. */
+static void lasting_options(struct paragraph *p, const struct advice *a, const struct fix *now)
+{
+	const struct fix *fix = find_fix(a->verdict, FIX_SET, NOT_BINDER);
+
+	fix = fix ?: find_fix(a->verdict, FIX_SET, ANY_SIDE);
+	if (fix && now->kind != FIX_SET) {
+		write_set(p, a, fix, NEVER_AGAIN);
+	} else if (now->kind == FIX_SET && who_to_stop(a).n > 0) {
+		paragraph__text(p, "or, for now:");
+		write_close(p, a);
+	}
+}
+
+/* A program that nobody can name can't be changed either. */
+static bool is_unchangeable(const struct advice *a)
+{
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+
+	return sock && (sock->holder == HOLDER_KERNEL || sock->holder == HOLDER_DETACHED);
+}
+
+static void write_lasting(struct paragraph *p, const struct advice *a, const struct fix *now)
+{
+	if (remedy__write_refusal_lasting(p, a, now))
+		return;
+	switch (a->verdict->cause) {
+	case CAUSE_LISTENER:
+	case CAUSE_LISTEN_RACE:
+		lasting_for_listener(p, a);
+		break;
+	case CAUSE_CLIENT_PORT:
+	case CAUSE_SELF_CONNECT:
+		lasting_for_client(p, a, now);
+		break;
+	case CAUSE_INHERITED:
+		paragraph__text(p, NEVER_AGAIN "open sockets so that a child does not inherit them "
+					       "(accept4() takes the flag, too):");
+		paragraph__code(p, "socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);");
+		break;
+	case CAUSE_DEVICE:
+		paragraph__text(p, NEVER_AGAIN "tie both sides to different devices "
+					       "(SO_BINDTODEVICE), or use another port");
+		break;
+	default:
+		if (!is_unchangeable(a))
+			lasting_options(p, a, now);
+		break;
+	}
+}
+
+void remedy__write(struct paragraph *p, const struct advice *a)
+{
+	const struct fix *now = best_fix(a->verdict);
+
+	if (now) {
+		write_fix(p, a, now);
+		write_lasting(p, a, now);
+	} else if (a->verdict->refused == TRI_UNKNOWN) {
+		paragraph__text(p, "ask again as root, with BPF every flag can be read:");
+		paragraph__code(p, "sudo bindtrace%s --port %u", proto_option(a).text,
+				a->req->port);
+	} else if (a->verdict->n_blockers) {
+		write_close(p, a);
+	} else if (!remedy__write_without_fix(p, a) && a->req->port) {
+		paragraph__text(p,
+				"try again; if it is refused again, look with `bindtrace -v%s "
+				"--port %u`, and please report what it says",
+				proto_option(a).text, a->req->port);
+	} else if (a->verdict->cause == CAUSE_UNEXPLAINED) {
+		paragraph__text(p, "try again; if it is refused again, please report this");
+	}
+}

@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel/bpf_api.h"
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+#include "command.h"
+#include "explain.h"
+#include "kernel/decode.h"
+#include "kernel/live.h"
+#include "kernel/netns.h"
+#include "kernel/owner_iter.h"
+#include "log.h"
+#include "session.h"
+#include "sink.h"
+#include "start.h"
+
+struct session {
+	const struct options *opts;
+	struct features features;
+	struct explainer explainer;
+	struct owner_iter *iter;
+	struct live *live;
+	struct sink sink;
+	struct command command;
+	sigset_t old_mask;
+	int signal_fd, timer_fd;
+	uint64_t reported;
+	uint64_t lost_told;    /* losses already in a "lost" line */
+	uint64_t malformed;    /* records that were not ours: a bug, counted as lost */
+	uint64_t own_filtered; /* dropped here: the address filter */
+	bool stop;
+};
+
+static bool address_wanted(const struct options *opts, const struct bind_request *req)
+{
+	if ((req->family == AF_INET && !opts->want_ipv4) ||
+	    (req->family == AF_INET6 && !opts->want_ipv6))
+		return false;
+	return !opts->have_address ||
+	       (opts->address_family == req->family && ip_addr__equal(&opts->address, &req->addr));
+}
+
+static int on_refusal(struct session *session, const void *data, size_t size)
+{
+	struct conflict_report report;
+	int err = explain__record(&session->explainer, data, size, &report);
+
+	if (!err && !address_wanted(session->opts, &report.req)) {
+		session->own_filtered++;
+	} else if (!err) {
+		err = sink__conflict(&session->sink, &report);
+		session->reported += !err;
+	}
+	conflict__free(&report);
+	return err;
+}
+
+static int on_bind(struct session *session, const void *data, size_t size)
+{
+	struct bind_report report;
+	int err = explain__bind(&session->explainer, data, size, &report);
+
+	if (!err && !address_wanted(session->opts, &report.req)) {
+		session->own_filtered++;
+	} else if (!err) {
+		err = sink__bind(&session->sink, &report);
+		session->reported += !err;
+	}
+	proc_info__free(&report.process);
+	free((char *)report.netns_name);
+	return err;
+}
+
+static int on_state(struct session *session, const void *data, size_t size)
+{
+	struct state_report report;
+	int err = explain__state(&session->explainer, data, size, &report);
+
+	if (!err)
+		err = sink__state(&session->sink, &report);
+	proc_info__free(&report.process);
+	free((char *)report.netns_name);
+	return err;
+}
+
+static int on_record(void *ctx, const void *data, size_t size)
+{
+	struct session *session = ctx;
+	const struct wire_conflict *wire = data;
+	int err;
+
+	if (session->stop)
+		return 0; /* --count reached: what is left in the ring was not asked for */
+	switch (decode__kind(data, size)) {
+	case WIRE_STATE:
+		err = on_state(session, data, size);
+		break;
+	case WIRE_CONFLICT:
+		err = size >= offsetof(struct wire_conflict, socks) && !wire->error
+			      ? on_bind(session, data, size)
+			      : on_refusal(session, data, size);
+		break;
+	default:
+		err = -EBADMSG;
+	}
+	if (err == -EBADMSG) {
+		session->malformed++;
+		err = 0;
+	}
+	if (session->opts->count && session->reported >= session->opts->count)
+		session->stop = true;
+	return err;
+}
+
+static int count(struct session *session, struct run_stop *stop)
+{
+	int err = live__count(session->live, stop);
+
+	stop->time_ns = clock__now_ns();
+	stop->delivered = session->reported;
+	stop->filtered += session->own_filtered;
+	stop->lost += session->malformed;
+	return err;
+}
+
+static int tell_losses(struct session *session)
+{
+	struct run_stop stop = {};
+	uint64_t lost;
+	int err = count(session, &stop);
+
+	if (err || stop.lost == session->lost_told)
+		return err;
+	lost = stop.lost - session->lost_told;
+	session->lost_told = stop.lost;
+	return sink__lost(&session->sink, stop.time_ns, lost);
+}
+
+static int drain(struct session *session)
+{
+	int err = live__drain(session->live, on_record, session);
+
+	return err ?: tell_losses(session);
+}
+
+static void on_signal(struct session *session)
+{
+	struct signalfd_siginfo info;
+
+	if (read(session->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD) {
+		command__reap(&session->command);
+		session->stop |= session->command.exited;
+	} else if (!session->command.pid) {
+		session->stop = true;
+	} else if (info.ssi_signo == SIGTERM) {
+		/* A terminal sends SIGINT to the command itself; SIGTERM came to us alone. */
+		kill(session->command.pid, SIGTERM);
+	}
+}
+
+static int loop(struct session *session)
+{
+	struct pollfd fds[] = {
+		{.fd = live__fd(session->live), .events = POLLIN},
+		{.fd = session->signal_fd, .events = POLLIN},
+		{.fd = session->timer_fd, .events = POLLIN},
+	};
+	int err = 0;
+
+	while (!session->stop && !err) {
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (fds[1].revents)
+			on_signal(session);
+		if (fds[2].revents)
+			session->stop = true;
+		if (fds[0].revents && !session->stop)
+			err = drain(session);
+	}
+	return err;
+}
+
+static int block_signals(struct session *session)
+{
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGINT);
+	sigaddset(&mask, SIGTERM);
+	sigaddset(&mask, SIGHUP);
+	sigaddset(&mask, SIGCHLD);
+	if (sigprocmask(SIG_BLOCK, &mask, &session->old_mask))
+		return -errno;
+	signal(SIGPIPE, SIG_IGN); /* a closed standard output is an error of the write */
+	session->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	return session->signal_fd < 0 ? -errno : 0;
+}
+
+static int start_timer(struct session *session)
+{
+	double seconds = session->opts->duration_s;
+	struct itimerspec when = {};
+
+	session->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	if (session->timer_fd < 0)
+		return -errno;
+	if (!(seconds > 0))
+		return 0;
+	when.it_value.tv_sec = (time_t)seconds;
+	when.it_value.tv_nsec = (long)((seconds - (double)when.it_value.tv_sec) * 1e9);
+	if (!when.it_value.tv_sec && !when.it_value.tv_nsec)
+		when.it_value.tv_nsec = 1;
+	return timerfd_settime(session->timer_fd, 0, &when, NULL) ? -errno : 0;
+}
+
+/* The namespace to watch: all by default, whatever is asked otherwise. */
+static int find_netns(struct session *session, uint32_t *ret)
+{
+	const struct options *opts = session->opts;
+	enum netns_kind kind = opts->netns;
+	uint64_t inode;
+	int fd, err;
+
+	*ret = 0;
+	if (kind == NETNS_DEFAULT || kind == NETNS_ALL)
+		return 0;
+	err = netns__open(kind, opts->netns_arg, opts->netns_pid, &fd);
+	if (err)
+		return err;
+	err = netns__inode(fd, &inode);
+	close(fd);
+	*ret = (uint32_t)inode;
+	return err;
+}
+
+static void describe_filters(const struct session *session, uint32_t netns, char *text, size_t size)
+{
+	const struct options *opts = session->opts;
+	size_t n = 0;
+
+	text[0] = '\0';
+	if (opts->ports.count)
+		n += snprintf(text + n, size - n, "%zu port%s", opts->ports.count,
+			      opts->ports.count == 1 ? "" : "s");
+	if (netns && n < size)
+		n += snprintf(text + n, size - n, "%snetns %u", n ? ", " : "", netns);
+	if (opts->command && n < size)
+		n += snprintf(text + n, size - n, "%sdescendants of %d", n ? ", " : "", getpid());
+	if (opts->have_address && n < size)
+		n += snprintf(text + n, size - n, "%sone address", n ? ", " : "");
+	if (opts->want_ipv4 != opts->want_ipv6 && n < size)
+		snprintf(text + n, size - n, "%s%s only", n ? ", " : "",
+			 opts->want_ipv4 ? "IPv4" : "IPv6");
+}
+
+static int announce(struct session *session, uint32_t netns)
+{
+	char filters[256];
+	const struct run_start start = {
+		.time_ns = clock__now_ns(),
+		.kernel = session->features.release,
+		.hooks = live__hooks(session->live),
+		.filters = filters,
+		.netns = netns ? "one" : "all",
+	};
+
+	describe_filters(session, netns, filters, sizeof(filters));
+	return sink__start(&session->sink, &start);
+}
+
+static void find_own_netns(struct session *session)
+{
+	struct explainer *explainer = &session->explainer;
+	int fd;
+
+	if (!netns__open(NETNS_SELF, NULL, 0, &fd)) {
+		if (netns__inode(fd, &explainer->own_netns))
+			explainer->own_netns = 0;
+		close(fd);
+	}
+}
+
+static void open_explainer(struct session *session)
+{
+	struct explainer *explainer = &session->explainer;
+
+	explainer->features = &session->features;
+	explainer->owners =
+		(struct owner_source){.proc_root = "/proc", .cgroup_root = "/sys/fs/cgroup"};
+	/* Both only add to what the hook saw: without them reports say "truncated", or use /proc.
+	 */
+	if (walk__open(&session->features, &explainer->walk))
+		explainer->walk = NULL;
+	if (!owner_iter__open(session->features.btf_path, &session->iter)) {
+		explainer->owners.scan = owner_iter__scan;
+		explainer->owners.ctx = session->iter;
+	}
+}
+
+static enum exit_status refuse_start(const struct session *session, int err)
+{
+	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH) {
+		log__line(
+			"this kernel (%s) lets no hook be attached (%s): no live tracing here; "
+			"`bindtrace --features` tells more, `bindtrace --port PORT` needs no hook",
+			session->features.release, strerror(-err));
+		return EXIT_KERNEL;
+	}
+	return start__report_error(err);
+}
+
+static void set_filter(const struct options *opts, const int *own_pid, struct live_filter *ret)
+{
+	ret->ports = &opts->ports;
+	ret->pids = opts->command ? own_pid : opts->pids;
+	ret->n_pids = opts->command ? 1 : opts->n_pids;
+	ret->comm = opts->comm;
+	ret->uid = opts->have_uid_filter ? &opts->uid_filter : NULL;
+	ret->cgroup = opts->cgroup;
+	ret->all = opts->all;
+	ret->states = opts->states;
+	ret->protocol = opts->have_protocol ? opts->protocol : 0;
+	if (opts->want_ipv4 != opts->want_ipv6)
+		ret->family = opts->want_ipv4 ? AF_INET : AF_INET6;
+}
+
+static int open_live(struct session *session)
+{
+	const struct options *opts = session->opts;
+	struct live_filter filter = {};
+	const int own_pid = getpid();
+	int err = find_netns(session, &filter.netns);
+	int former_fd, exes_fd;
+
+	if (err) {
+		log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
+			  opts->netns_arg, strerror(-err));
+		return EXIT_USAGE;
+	}
+	set_filter(opts, &own_pid, &filter);
+	open_explainer(session);
+	err = live__open(&session->features, &filter, opts->hooks, opts->cross_check,
+			 &session->live);
+	if (err == -ENOTDIR && opts->cgroup) {
+		log__line("--cgroup %s: no such cgroup; `systemd-cgls` lists them", opts->cgroup);
+		return EXIT_USAGE;
+	}
+	if (err)
+		return refuse_start(session, err);
+	live__memory_fds(session->live, &former_fd, &exes_fd);
+	session->explainer.former = former__of_maps(former_fd, exes_fd, true);
+	err = announce(session, filter.netns);
+	return err ? (int)start__report_error(err) : 0;
+}
+
+static int start_command(struct session *session)
+{
+	char **argv = session->opts->command;
+	int err;
+
+	if (!argv)
+		return 0;
+	err = command__start(&session->command, argv, &session->old_mask, session->opts->json);
+	if (!err)
+		return 0;
+	log__line("cannot run %s: %s", argv[0], strerror(-err));
+	command__reap(&session->command);
+	return err == -ENOENT ? 127 : 126;
+}
+
+static int finish(struct session *session, int err)
+{
+	struct run_stop stop = {};
+	uint64_t unseen;
+	int status;
+
+	session->stop = session->opts->count && session->reported >= session->opts->count;
+	if (!err)
+		err = drain(session);
+	if (!err)
+		err = count(session, &stop);
+	if (!err)
+		err = sink__stop(&session->sink, &stop);
+	unseen = live__unseen(session->live);
+	if (unseen && !session->opts->quiet)
+		log__line("%llu calls ended unseen (the kernel skips a hook that another task is "
+			  "in on the same processor); one of them may have been refused",
+			  (unsigned long long)unseen);
+	status = err ? (int)start__report_error(err) : stop.lost ? EXIT_RUNTIME : EXIT_OK;
+	/* The command's own status is the contract, but a write error must not look like success.
+	 */
+	if (session->command.pid && session->command.exited && !err)
+		status = session->command.status;
+	return status;
+}
+
+static void session__free(struct session *session)
+{
+	former__free(session->explainer.former);
+	live__free(session->live);
+	owner_iter__free(session->iter);
+	walk__free(session->explainer.walk);
+	if (session->signal_fd >= 0)
+		close(session->signal_fd);
+	if (session->timer_fd >= 0)
+		close(session->timer_fd);
+}
+
+static int run(struct session *session)
+{
+	const struct options *opts = session->opts;
+	int err = start__features(opts, &session->features);
+
+	if (err)
+		return err;
+	if (session->features.lack) {
+		log__line("%s; `bindtrace --port PORT` works without",
+			  features__lack_text(session->features.lack));
+		return session->features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+	}
+	/* Around a command, standard output is the command's: reports go to standard error as text.
+	 */
+	find_own_netns(session);
+	err = sink__open(opts, opts->command && !opts->json ? stderr : stdout,
+			 session->explainer.own_netns, &session->sink);
+	if (err)
+		return err;
+	err = block_signals(session);
+	if (!err)
+		err = start_timer(session);
+	if (err)
+		return start__report_error(err);
+	err = open_live(session);
+	if (err)
+		return err;
+	err = start_command(session);
+	if (err) {
+		finish(session, 0);
+		return err;
+	}
+	return finish(session, loop(session));
+}
+
+int session__run(const struct options *opts)
+{
+	struct session session = {.opts = opts, .signal_fd = -1, .timer_fd = -1};
+	int status = run(&session);
+
+	session__free(&session);
+	return sink__close(&session.sink, status);
+}

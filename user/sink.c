@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+#include "log.h"
+#include "sink.h"
+#include "start.h"
+
+static int open_recorder(const struct options *opts, uint64_t own_netns, struct recorder **ret)
+{
+	struct recording_header header;
+	int err;
+
+	recording_header__here(&header);
+	header.show_netns = opts->netns == NETNS_ALL;
+	header.own_netns = own_netns;
+	err = recorder__open(opts->record_path, &header, ret);
+	if (!err)
+		return 0;
+	if (err == -EEXIST)
+		log__line("--record %s: the file exists; name a new one", opts->record_path);
+	else
+		log__line("--record %s: %s", opts->record_path, strerror(-err));
+	return EXIT_USAGE;
+}
+
+int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, struct sink *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (opts->record_path) {
+		int err = open_recorder(opts, own_netns, &ret->recorder);
+
+		if (err)
+			return err;
+	}
+	ret->out = start__output(opts, results, own_netns);
+	return ret->out ? 0 : (int)start__report_error(-ENOMEM);
+}
+
+int sink__close(struct sink *sink, int status)
+{
+	int err = recorder__close(sink->recorder);
+
+	output__free(sink->out);
+	memset(sink, 0, sizeof(*sink));
+	if (!err)
+		return status;
+	log__line("the recording is not complete: %s", strerror(-err));
+	return EXIT_RUNTIME;
+}
+
+int sink__conflict(struct sink *sink, const struct conflict_report *report)
+{
+	int err = output__conflict(sink->out, report);
+
+	return err || !sink->recorder ? err : recorder__conflict(sink->recorder, report);
+}
+
+int sink__port(struct sink *sink, const struct port_report *report)
+{
+	int err = output__port(sink->out, report);
+
+	return err || !sink->recorder ? err : recorder__port(sink->recorder, report);
+}
+
+int sink__bind(struct sink *sink, const struct bind_report *report)
+{
+	int err = output__bind(sink->out, report);
+
+	return err || !sink->recorder ? err : recorder__bind(sink->recorder, report);
+}
+
+int sink__state(struct sink *sink, const struct state_report *report)
+{
+	int err = output__state(sink->out, report);
+
+	return err || !sink->recorder ? err : recorder__state(sink->recorder, report);
+}
+
+int sink__start(struct sink *sink, const struct run_start *start)
+{
+	int err = output__start(sink->out, start);
+
+	return err || !sink->recorder ? err : recorder__start(sink->recorder, start);
+}
+
+int sink__stop(struct sink *sink, const struct run_stop *stop)
+{
+	int err = output__stop(sink->out, stop);
+
+	return err || !sink->recorder ? err : recorder__stop(sink->recorder, stop);
+}
+
+int sink__lost(struct sink *sink, int64_t time_ns, uint64_t count)
+{
+	int err = output__lost(sink->out, time_ns, count);
+
+	return err || !sink->recorder ? err : recorder__lost(sink->recorder, time_ns, count);
+}

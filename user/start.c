@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include "log.h"
+#include "start.h"
+
+int start__features(const struct options *opts, struct features *ret)
+{
+	int err = features__probe(opts->btf_path, ret);
+
+	if (!err)
+		return 0;
+	log__line("--btf %s: %s; give a file of kernel type information such as "
+		  "/sys/kernel/btf/vmlinux",
+		  opts->btf_path,
+		  -err < 4000 ? strerror(-err) : "no kernel type information in it");
+	return EXIT_USAGE;
+}
+
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns)
+{
+	const struct output_config config = {
+		.results = results,
+		.diagnostics = stderr,
+		.json = opts->json,
+		.color = options__use_color(opts, isatty(fileno(results))),
+		.quiet = opts->quiet,
+		.verbose = opts->verbose > 0,
+		.show_netns = opts->netns == NETNS_ALL,
+		.own_netns = own_netns,
+	};
+
+	return output__new(&config);
+}
+
+enum exit_status start__report_error(int err)
+{
+	switch (err) {
+	case -EPIPE:
+		log__line("standard output was closed by its reader; the rest is lost");
+		return EXIT_RUNTIME;
+	case -ENOSPC:
+		log__line("cannot write standard output: the disk is full; free space and rerun");
+		return EXIT_RUNTIME;
+	case -EPERM:
+	case -EACCES:
+		log__line("%s", features__lack_text(LACK_PERMISSION));
+		return EXIT_NOT_PERMITTED;
+	case -ENOMEM:
+		log__line("out of memory");
+		return EXIT_RUNTIME;
+	default:
+		log__line("%s; run again with -vv to see the kernel's messages", strerror(-err));
+		return EXIT_RUNTIME;
+	}
+}

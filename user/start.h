@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What every mode does first, and how it says that something failed. */
+#ifndef BINDTRACE_START_H
+#define BINDTRACE_START_H
+
+#include "kernel/features.h"
+#include "options.h"
+#include "output/output.h"
+
+/* Probes the kernel. 0, or an exit status after one line on standard error. */
+int start__features(const struct options *opts, struct features *ret);
+
+/* The output that the options ask for, on results; NULL when memory is short. */
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns);
+
+/* One line for -errno on standard error; the exit status that goes with it. */
+enum exit_status start__report_error(int err);
+
+#endif
