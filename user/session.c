@@ -267,6 +267,7 @@ static int announce(struct session *session, uint32_t netns)
 	char filters[256];
 	const struct run_start start = {
 		.time_ns = clock__now_ns(),
+		.version = BINDTRACE_VERSION,
 		.kernel = session->features.release,
 		.hooks = live__hooks(session->live),
 		.filters = filters,
@@ -380,7 +381,6 @@ static int start_command(struct session *session)
 static int finish(struct session *session, int err)
 {
 	struct run_stop stop = {};
-	uint64_t unseen;
 	int status;
 
 	session->stop = session->opts->count && session->reported >= session->opts->count;
@@ -390,11 +390,6 @@ static int finish(struct session *session, int err)
 		err = count(session, &stop);
 	if (!err)
 		err = sink__stop(&session->sink, &stop);
-	unseen = live__unseen(session->live);
-	if (unseen && !session->opts->quiet)
-		log__line("%llu calls ended unseen (the kernel skips a hook that another task is "
-			  "in on the same processor); one of them may have been refused",
-			  (unsigned long long)unseen);
 	status = err ? (int)start__report_error(err) : stop.lost ? EXIT_RUNTIME : EXIT_OK;
 	/* The command's own status is the contract, but a write error must not look like success.
 	 */

@@ -50,12 +50,13 @@ static void write_run(const char *directory, bool json)
 {
 	static const struct run_start start = {
 		.time_ns = SCENE_TIME_NS,
+		.version = "0.1.0",
 		.kernel = "6.1.0-49-amd64",
 		.hooks = "fexit inet_csk_bind_conflict, fexit inet_bhash2_addr_any_conflict",
 		.filters = "port 8080, netns 4026531840",
 		.netns = "all",
 	};
-	static const struct run_stop stop = {SCENE_TIME_NS, 12, 10, 1, 1};
+	static const struct run_stop stop = {SCENE_TIME_NS, 12, 10, 1, 1, 0};
 	FILE *file = create(directory, "run", json ? "json" : "txt");
 	struct output *out = open_output(file, json);
 

@@ -149,6 +149,7 @@ def refused(address, port, reuseaddr=False):
 def marker():
     """A conflict of our own: what happened before it has been reported when its line is there."""
     port = new_port()
+    tracer = Shared.get()  # watching before there is something to see
     with new_socket("127.0.0.9", port):
         refused("127.0.0.9", port)
-    return Shared.get().conflict_of(os.getpid(), port)
+    return tracer.conflict_of(os.getpid(), port)

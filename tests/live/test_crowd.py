@@ -14,6 +14,7 @@ LISTENERS = {f"127.0.0.{i}" for i in range(1, 6)}
 
 
 def check_churn(tracer):
+    Shared.get()
     with tracer, State("churn", port=new_port()) as state:
         tracer.ready()
         for _ in range(REFUSED):

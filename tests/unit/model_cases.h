@@ -392,7 +392,7 @@ static inline enum tri ref_port(const struct model_case *cs, const struct bind_r
 		if (refused == TRI_YES || worst == TRI_NO)
 			worst = refused;
 	}
-	if (!cs->udp || cs->in_any_order)
+	if (!cs->udp || cs->in_any_order || (changed && set)) /* made again: in another place */
 		return worst;
 	return ref_udp_answer(ref_udp_chain(&cs->snap.kernel, req, socks, cs->snap.n_socks));
 }

@@ -474,7 +474,7 @@ static void test_worst_events(void **state)
 static void test_write_errors(void **state)
 {
 	struct output_config config = {.json = true};
-	struct run_start start = {.kernel = "6.1"};
+	struct run_start start = {.version = "9.9", .kernel = "6.1"};
 	struct output *out;
 	int pipes[2];
 

@@ -336,12 +336,13 @@ static void make_state(struct state_report *report)
 
 static const struct run_start start = {
 	.time_ns = TIME_NS,
+	.version = "9.9",
 	.kernel = HOSTILE,
 	.hooks = "fexit inet_csk_bind_conflict, " HOSTILE,
 	.filters = "port 8080, " HOSTILE,
 	.netns = "all",
 };
-static const struct run_stop stop = {TIME_NS + 5, 1, 2, 3, UINT64_MAX >> 1};
+static const struct run_stop stop = {TIME_NS + 5, 1, 2, 3, UINT64_MAX >> 1, 4};
 
 struct samples {
 	struct conflict_report conflict, exhausted;
@@ -633,8 +634,8 @@ static void knows_every_struct(void **state)
 	assert_int_equal(sizeof(struct port_report), 192);
 	assert_int_equal(sizeof(struct bind_report), 200);
 	assert_int_equal(sizeof(struct state_report), 152);
-	assert_int_equal(sizeof(struct run_start), 40);
-	assert_int_equal(sizeof(struct run_stop), 40);
+	assert_int_equal(sizeof(struct run_start), 48);
+	assert_int_equal(sizeof(struct run_stop), 48);
 #endif
 }
 

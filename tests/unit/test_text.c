@@ -443,7 +443,7 @@ static char *run_lines(struct output_config config)
 {
 	static const struct run_start start = {
 		.kernel = "6.1\033", .hooks = "a, b", .filters = "f"};
-	static const struct run_stop stop = {0, 1, 2, 3, 4};
+	static const struct run_stop stop = {0, 1, 2, 3, 4, 5};
 	char *text = NULL;
 	struct output *out;
 	size_t len;
@@ -469,7 +469,8 @@ static void test_run(void **state)
 	text = run_lines((struct output_config){.verbose = true});
 	assert_int_equal(count(text, "\n"), 3);
 	assert_non_null(strstr(text, "(f), kernel 6.1\\x1b, a, b; Ctrl-C ends it\n"));
-	assert_non_null(strstr(text, "1 seen, 2 reported, 3 filtered out, 4 lost\n"));
+	assert_non_null(strstr(text, "1 seen, 2 reported, 3 filtered out, 4 lost; the "
+				     "kernel skipped 5 calls, which may have been refused\n"));
 	free(text);
 }
 

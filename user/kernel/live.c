@@ -14,6 +14,13 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define MAX_HOOKS   32
 
+/* What it costs when the kernel skips a run, as it does from 5.12 on while another task is in it. */
+enum skip {
+	SKIP_LOSES,  /* a report */
+	SKIP_MAY,    /* a report, if the call that was on its way out had been refused */
+	SKIP_NOTHING, /* a check or a memory: the report says that it does not know */
+};
+
 struct live {
 	const struct features *features;
 	struct conflict_bpf *skel;
@@ -23,7 +30,7 @@ struct live {
 	struct bpf_program *hooks[MAX_HOOKS];
 	struct bpf_link *links[MAX_HOOKS];
 	bool optional[MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all */
-	bool notes[MAX_HOOKS];	  /* a run that the kernel skips is hardly ever a report lost */
+	enum skip skip[MAX_HOOKS];
 	int n_hooks;
 	char names[1024];
 };
@@ -42,12 +49,23 @@ static void want_optional(struct live *live, bool there, struct bpf_program *pro
 	want(live, prog);
 }
 
-static void want_note(struct live *live, bool there, struct bpf_program *prog)
+static void want_as(struct live *live, enum skip skip, bool there, struct bpf_program *prog)
 {
 	if (!there)
 		return;
-	live->notes[live->n_hooks] = true;
+	live->skip[live->n_hooks] = skip;
 	want_optional(live, there, prog);
+}
+
+/* On the way out of calls that mostly succeed. */
+static void want_exit(struct live *live, bool there, struct bpf_program *prog)
+{
+	want_as(live, SKIP_MAY, there, prog);
+}
+
+static void want_note(struct live *live, bool there, struct bpf_program *prog)
+{
+	want_as(live, SKIP_NOTHING, there, prog);
 }
 
 /* Refusals that the conflict test of an explicit port doesn't see. */
@@ -56,26 +74,26 @@ static void choose_others(struct live *live, const struct live_filter *filter)
 	const struct features *features = live->features;
 	struct conflict_bpf *skel = live->skel;
 
-	want_note(live, features->has_inet_bind, skel->progs.fexit_inet_bind);
-	want_note(live, features->has_inet_bind, skel->progs.fexit_inet6_bind);
-	want_note(live, features->listen_start_args == 2, skel->progs.fexit_listen_start_2);
-	want_note(live, features->listen_start_args == 1, skel->progs.fexit_listen_start_1);
-	want_note(live, features->hash_connect_args == 4, skel->progs.fexit_hash_connect_4);
-	want_note(live, features->hash_connect_args == 5, skel->progs.fexit_hash_connect_5);
-	want_note(live, features->has_udp_get_port, skel->progs.fexit_udp_get_port);
-	want_note(live, features->has_autobind, skel->progs.fexit_autobind);
-	want_note(live, features->has_security, skel->progs.fexit_security_bind);
-	want_note(live, features->has_security, skel->progs.fexit_security_connect);
+	want_exit(live, features->has_inet_bind, skel->progs.fexit_inet_bind);
+	want_exit(live, features->has_inet_bind, skel->progs.fexit_inet6_bind);
+	want_exit(live, features->listen_start_args == 2, skel->progs.fexit_listen_start_2);
+	want_exit(live, features->listen_start_args == 1, skel->progs.fexit_listen_start_1);
+	want_exit(live, features->hash_connect_args == 4, skel->progs.fexit_hash_connect_4);
+	want_exit(live, features->hash_connect_args == 5, skel->progs.fexit_hash_connect_5);
+	want_exit(live, features->has_udp_get_port, skel->progs.fexit_udp_get_port);
+	want_exit(live, features->has_autobind, skel->progs.fexit_autobind);
+	want_exit(live, features->has_security, skel->progs.fexit_security_bind);
+	want_exit(live, features->has_security, skel->progs.fexit_security_connect);
 	want_note(live, features->has_close, skel->progs.fentry_tcp_close);
 	want_note(live, features->has_close, skel->progs.fexit_twsk_alloc);
 	want_note(live, features->has_close, skel->progs.fentry_twsk_kill);
 	want_note(live, features->has_close, skel->progs.fentry_destroy_sock);
 	want_note(live, features->has_close, skel->progs.tp_exec);
-	want_note(live, filter->states, skel->progs.tp_set_state);
-	want_note(live, filter->states, skel->progs.fexit_timewait_process);
-	want_note(live, features->cgroup_addr_args == 4, skel->progs.fexit_cgroup_4);
-	want_note(live, features->cgroup_addr_args == 5, skel->progs.fexit_cgroup_5);
-	want_note(live, features->cgroup_addr_args == 6, skel->progs.fexit_cgroup_6);
+	want_exit(live, filter->states, skel->progs.tp_set_state);
+	want_exit(live, filter->states, skel->progs.fexit_timewait_process);
+	want_exit(live, features->cgroup_addr_args == 4, skel->progs.fexit_cgroup_4);
+	want_exit(live, features->cgroup_addr_args == 5, skel->progs.fexit_cgroup_5);
+	want_exit(live, features->cgroup_addr_args == 6, skel->progs.fexit_cgroup_6);
 }
 
 static void choose_fentry(struct live *live, const struct live_filter *filter, bool cross_check)
@@ -272,7 +290,7 @@ static void unload(struct live *live)
 		bpf_link__destroy(live->links[i]);
 		live->links[i] = NULL;
 		live->optional[i] = false;
-		live->notes[i] = false;
+		live->skip[i] = SKIP_LOSES;
 	}
 	live->n_hooks = 0;
 	conflict_bpf__destroy(live->skel);
@@ -362,8 +380,7 @@ static int sum_counter(const struct live *live, uint32_t counter, uint64_t *ret)
 	return err;
 }
 
-/* Runs that the kernel skipped because the program was active on that CPU already (5.12). */
-static uint64_t skipped_runs(const struct live *live, bool notes)
+static uint64_t skipped_runs(const struct live *live, enum skip skip)
 {
 	uint64_t skipped = 0;
 
@@ -371,7 +388,7 @@ static uint64_t skipped_runs(const struct live *live, bool notes)
 		struct bpf_prog_info info = {};
 		uint32_t size = sizeof(info);
 
-		if (live->notes[i] == notes &&
+		if (live->skip[i] == skip &&
 		    !bpf_obj_get_info_by_fd(bpf_program__fd(live->hooks[i]), &info, &size))
 			skipped += info.recursion_misses;
 	}
@@ -380,7 +397,6 @@ static uint64_t skipped_runs(const struct live *live, bool notes)
 
 int live__count(const struct live *live, struct run_stop *ret)
 {
-	uint64_t skipped = skipped_runs(live, false);
 	int err;
 
 	err = sum_counter(live, WIRE_COUNT_SEEN, &ret->seen);
@@ -390,11 +406,7 @@ int live__count(const struct live *live, struct run_stop *ret)
 		err = sum_counter(live, WIRE_COUNT_DELIVERED, &ret->delivered);
 	if (!err)
 		err = sum_counter(live, WIRE_COUNT_LOST, &ret->lost);
-	ret->lost += skipped;
+	ret->lost += skipped_runs(live, SKIP_LOSES);
+	ret->skipped = skipped_runs(live, SKIP_MAY);
 	return err;
-}
-
-uint64_t live__unseen(const struct live *live)
-{
-	return skipped_runs(live, true);
 }

@@ -42,12 +42,9 @@ void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes);
 int live__drain(struct live *live, live_record_fn fn, void *ctx);
 
 /*
- * Runs that the kernel skipped of hooks on the way out of calls, because another task was in the
- * same one on that CPU: nearly all of them calls that succeeded, and nobody can tell.
+ * Sums the hooks' counters. Runs that the kernel itself skipped are lost where a hook runs for
+ * refusals alone, and told apart where it runs for every call. 0 or -errno.
  */
-uint64_t live__unseen(const struct live *live);
-
-/* Sums the hooks' counters, and what the kernel itself skipped. 0 or -errno. */
 int live__count(const struct live *live, struct run_stop *ret);
 
 #endif

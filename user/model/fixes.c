@@ -95,11 +95,15 @@ static bool chain_passes(const struct finder *finder, const struct bind_request 
 	return udp_chain__refused(&chain) == TRI_NO;
 }
 
-/* Would req pass for certain, had the blockers these options? */
+/*
+ * Would req pass for certain, had the blockers these options? A UDP socket that is made again with
+ * other options may take another place in the chain: an AF_INET6 one with SO_REUSEPORT goes to its
+ * end (sk_add_node_rcu()), so that then everybody has to agree.
+ */
 static bool passes(const struct finder *finder, const struct bind_request *req,
 		   uint32_t blocker_set)
 {
-	if (snapshot__is_udp(finder->snap) && !finder->in_any_order)
+	if (snapshot__is_udp(finder->snap) && !finder->in_any_order && !blocker_set)
 		return chain_passes(finder, req, blocker_set);
 	return all_pass(finder, req, blocker_set);
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <string.h>
-#include "../options.h"
 #include "json.h"
 #include "json_parts.h"
 
@@ -42,7 +41,7 @@ int json__start(const struct run_start *start, struct json_result *ret)
 {
 	struct json_object line = json_line__begin("start", start->time_ns);
 
-	json_object__put(&line, "version", json_string(BINDTRACE_VERSION));
+	json_object__put(&line, "version", json_text(start->version, JSON_MAX_TEXT));
 	json_object__put(&line, "kernel", json_text(start->kernel, JSON_MAX_TEXT));
 	json_object__put(&line, "hooks", json_hooks(start->hooks));
 	json_object__put(&line, "filters", json_text(start->filters ?: "", FILTER_MAX));
@@ -58,6 +57,7 @@ int json__stop(const struct run_stop *stop, struct json_result *ret)
 	json_object__put(&line, "delivered", json_count(stop->delivered));
 	json_object__put(&line, "filtered", json_count(stop->filtered));
 	json_object__put(&line, "lost", json_count(stop->lost));
+	json_object__put(&line, "skipped", json_count(stop->skipped));
 	return finish(&line, ret);
 }
 

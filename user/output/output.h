@@ -74,7 +74,8 @@ struct state_report {
 /* Beginning of a live run, once every hook is in place. */
 struct run_start {
 	int64_t time_ns;
-	const char *kernel; /* uname -r */
+	const char *version; /* of bindtrace */
+	const char *kernel;  /* uname -r */
 	const char *hooks; /* "fexit inet_csk_bind_conflict, fexit inet_bhash2_addr_any_conflict" */
 	const char *filters; /* "port 8080, netns 4026531840", or "" for everything */
 	const char *netns;   /* "all", "self" ... */
@@ -86,6 +87,7 @@ struct run_stop {
 	uint64_t delivered; /* reported */
 	uint64_t filtered;  /* dropped by a filter */
 	uint64_t lost;	    /* could not be delivered */
+	uint64_t skipped;   /* calls that the kernel let pass without running the hook: 5.12 on */
 };
 
 struct output;

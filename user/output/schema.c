@@ -283,6 +283,8 @@ static const struct field stop_fields[] = {
 	{"delivered", KIND_INTEGER, ALWAYS, NULL, "reported"},
 	{"filtered", KIND_INTEGER, ALWAYS, NULL, "left out by a filter"},
 	{"lost", KIND_INTEGER, ALWAYS, NULL, "could not be delivered"},
+	{"skipped", KIND_INTEGER, ALWAYS, NULL,
+	 "calls that the kernel did not run the hook for; seldom a refusal, not in seen"},
 	END_OF_FIELDS,
 };
 

@@ -417,9 +417,13 @@ void text__start(const struct run_start *start, bool verbose, FILE *stream)
 void text__stop(const struct run_stop *stop, FILE *stream)
 {
 	fprintf(stream,
-		"bindtrace: stopped: %llu seen, %llu reported, %llu filtered out, %llu lost\n",
+		"bindtrace: stopped: %llu seen, %llu reported, %llu filtered out, %llu lost",
 		(unsigned long long)stop->seen, (unsigned long long)stop->delivered,
 		(unsigned long long)stop->filtered, (unsigned long long)stop->lost);
+	if (stop->skipped)
+		fprintf(stream, "; the kernel skipped %llu call%s, which may have been refused",
+			(unsigned long long)stop->skipped, stop->skipped == 1 ? "" : "s");
+	fputc('\n', stream);
 }
 
 void text__lost(uint64_t count, FILE *stream)

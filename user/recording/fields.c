@@ -325,6 +325,7 @@ void fields__state(struct coder *c, struct state_report *report)
 
 void fields__start(struct coder *c, struct run_start *start)
 {
+	start->version = code__string(c, start->version);
 	start->kernel = code__string(c, start->kernel);
 	start->hooks = code__string(c, start->hooks);
 	start->filters = code__string(c, start->filters);
@@ -337,4 +338,5 @@ void fields__stop(struct coder *c, struct run_stop *stop)
 	code__u64(c, &stop->delivered);
 	code__u64(c, &stop->filtered);
 	code__u64(c, &stop->lost);
+	code__u64(c, &stop->skipped);
 }
