@@ -471,6 +471,8 @@ static const struct {
 	 HOLDER_UNKNOWN},
 	{"no file yet", 200, STATE_BOUND, 1, 0, 0, 0, HOLDER_UNKNOWN, HOLDER_UNKNOWN},
 	{"detached", 200, STATE_LISTEN, 1, 1, 0, 0, HOLDER_DETACHED, HOLDER_UNKNOWN},
+	{"connection of the kernel's RPC", 200, STATE_ESTABLISHED, 1, 1, 0, 1, HOLDER_KERNEL,
+	 HOLDER_UNKNOWN},
 	{"detached MPTCP subflow", 200, STATE_LISTEN, 1, 1, 0, 1, HOLDER_DETACHED, HOLDER_UNKNOWN},
 	{"diag: detached or kernel", 200, STATE_LISTEN, -1, -1, -1, -1, HOLDER_UNKNOWN,
 	 HOLDER_UNKNOWN},
@@ -497,6 +499,7 @@ static void add_class_sock(struct snapshot *snap, size_t i)
 	sock->has_file = classes[i].has_file;
 	sock->dead = classes[i].dead;
 	sock->kernel_made = classes[i].kernel_made;
+	sock->peer_port = sock->state == STATE_LISTEN ? 0 : 2049;
 }
 
 static void check_classes(bool complete)

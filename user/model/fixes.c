@@ -139,12 +139,6 @@ static bool v6only_would_matter(const struct snap_sock *sock)
 	return sock->role != ROLE_CLIENT && sock->role != ROLE_SELF;
 }
 
-/* Nobody can set an option on a socket that the kernel made for itself. */
-static bool is_kernels_own(const struct snap_sock *sock)
-{
-	return sock->role == ROLE_KERNEL || sock->holder == HOLDER_KERNEL;
-}
-
 static uint32_t options_of(const struct snap_sock *sock)
 {
 	return (snap_sock__reuses_addr(sock) == TRI_YES ? FIX_OPT_REUSEADDR : 0) |
@@ -173,7 +167,7 @@ static void look_at_sides(struct finder *finder)
 		finder->blockers_have &= options_of(sock);
 		if (!v6only_would_matter(sock))
 			finder->blockers_can &= ~FIX_OPT_V6ONLY;
-		if (is_kernels_own(sock))
+		if (snap_sock__is_kernels_own(sock))
 			finder->blockers_can = 0;
 	}
 }

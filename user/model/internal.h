@@ -56,6 +56,12 @@ static inline enum tri snap_sock__reuses_addr(const struct snap_sock *sock)
 	return sock->force_reuse == TRI_YES ? TRI_YES : sock->reuseaddr;
 }
 
+/* Nobody can set an option on a socket that the kernel made for itself. */
+static inline bool snap_sock__is_kernels_own(const struct snap_sock *sock)
+{
+	return sock->role == ROLE_KERNEL || sock->holder == HOLDER_KERNEL;
+}
+
 /* An IPv4 address, or one in IPv6 clothes. */
 bool ip_addr__is_v4(uint16_t family, const struct ip_addr *addr);
 

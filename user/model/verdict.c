@@ -12,13 +12,16 @@ static bool is_wildcard6(uint16_t family, const struct ip_addr *addr, bool v6onl
 	return family == AF_INET6 && ip_addr__is_any(family, addr) && !v6only;
 }
 
-/* `::` of one side took IPv4 in as well, and only that meets the other side. */
+/*
+ * `::` of one side took IPv4 in as well, and only that meets the other side. Nobody can narrow a
+ * socket that the kernel made for itself.
+ */
 static bool is_dual_stack(const struct bind_request *req, const struct snap_sock *sock)
 {
 	if (is_wildcard6(req->family, &req->addr, req->v6only))
 		return ip_addr__is_v4(sock->family, &sock->local);
 	return is_wildcard6(sock->family, &sock->local, sock->v6only == TRI_YES) &&
-	       ip_addr__is_v4(req->family, &req->addr);
+	       ip_addr__is_v4(req->family, &req->addr) && !snap_sock__is_kernels_own(sock);
 }
 
 static bool differ(bool binder, enum tri other)
@@ -85,6 +88,8 @@ static enum cause cause_of_holding(const struct snapshot *snap, const struct bin
 
 static enum cause cause_of_connection(const struct snap_sock *sock)
 {
+	if (snap_sock__is_kernels_own(sock))
+		return CAUSE_OWNERLESS;
 	if (sock->role == ROLE_SELF)
 		return CAUSE_SELF_CONNECT;
 	if (sock->role == ROLE_CLIENT)
@@ -100,10 +105,7 @@ static enum cause cause_of_connection(const struct snap_sock *sock)
 	default:
 		break;
 	}
-	if (sock->role == ROLE_KERNEL || sock->holder == HOLDER_KERNEL ||
-	    sock->holder == HOLDER_DETACHED)
-		return CAUSE_OWNERLESS;
-	return CAUSE_CONNECTION;
+	return sock->holder == HOLDER_DETACHED ? CAUSE_OWNERLESS : CAUSE_CONNECTION;
 }
 
 /*

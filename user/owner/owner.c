@@ -227,8 +227,13 @@ static enum holder_class class_of(const struct snap_sock *sock, bool held, bool 
 			return HOLDER_UNKNOWN;
 		return sock->dead == TRI_YES ? HOLDER_ORPHAN : HOLDER_ACCEPT_QUEUE;
 	}
-	if (sock->has_file == TRI_YES)
-		return complete ? HOLDER_DETACHED : HOLDER_UNKNOWN;
+	if (sock->has_file == TRI_YES) {
+		if (!complete)
+			return HOLDER_UNKNOWN;
+		/* RPC gives its connections a file that no process has: xs_create_sock(). */
+		return sock->kernel_made == TRI_YES && sock->peer_port ? HOLDER_KERNEL
+								       : HOLDER_DETACHED;
+	}
 	if (sock->has_file == TRI_NO && sock->kernel_made == TRI_YES)
 		return HOLDER_KERNEL;
 	return HOLDER_UNKNOWN;
@@ -243,6 +248,8 @@ static void classify(struct lookup *lookup)
 		if (lookup->asked[i])
 			snap->socks[i].holder =
 				class_of(&snap->socks[i], lookup->held[i], lookup->hits.complete);
+		if (snap->socks[i].holder == HOLDER_KERNEL && snap->socks[i].peer_port)
+			snap->socks[i].role = ROLE_KERNEL;
 	}
 	snap->owners_known = lookup->hits.complete;
 }
