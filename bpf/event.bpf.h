@@ -6,19 +6,16 @@
 #include "walk.bpf.h"
 #include "sock.bpf.h"
 #include "exe.bpf.h"
+#include "pids.bpf.h"
 
 /* Sockets looked at by one hook; the kernel has just walked the same list itself. */
 #define CAPTURE_MAX_STEPS 512
-
-/* Ancestors looked at for the filter "descendant of". */
-#define MAX_ANCESTORS 64
 
 /* Hooks that may be under way on one CPU at a time: one that runs unlocked may be preempted. */
 #define MAX_SCRATCHES 4
 
 const volatile bool filter_ports;
 const volatile bool want_all; /* successful binds too */
-const volatile bool filter_pids;
 const volatile bool filter_comm;
 const volatile bool filter_uid;
 const volatile bool filter_cgroup;
@@ -40,13 +37,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } ports SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 64);
-	__type(key, __u32);
-	__type(value, __u8);
-} pids SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
@@ -129,25 +119,6 @@ static __always_inline bool port_wanted(__u16 port)
 		return true;
 	bits = bpf_map_lookup_elem(&ports, &word);
 	return bits && (*bits >> (port % 64)) & 1;
-}
-
-/* The current process, or one that it descends from, is among the pids asked for. */
-static __always_inline bool pid_wanted(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	for (int i = 0; i < MAX_ANCESTORS; i++) {
-		__u32 tgid = BPF_CORE_READ(task, tgid);
-		struct task_struct *parent;
-
-		if (bpf_map_lookup_elem(&pids, &tgid))
-			return true;
-		parent = BPF_CORE_READ(task, real_parent);
-		if (!parent || parent == task)
-			return false;
-		task = parent;
-	}
-	return false;
 }
 
 static __always_inline bool comm_wanted(void)

@@ -7,7 +7,7 @@ import socket
 import struct
 
 from child import (LIBC, Child, Recorded, attempt, cgroup_root, fixes_with, ip, keep, own_netns, sock, sysctl)
-from harness import check, contains, same
+from harness import Skip, check, contains, same
 from state import new_port
 
 NOBODY = 65534
@@ -88,6 +88,33 @@ def check_denied():
         os.rmdir(path)
 
 
+LANDLOCK_CREATE_RULESET, LANDLOCK_RESTRICT_SELF, NET_BIND_TCP = 444, 446, 1
+PR_SET_NO_NEW_PRIVS = 38
+
+
+def denied_by_lsm():
+    """A Landlock ruleset that handles bind() and has no rule that allows one: from 6.7 on."""
+    attr = ctypes.create_string_buffer(struct.pack("QQ", 0, NET_BIND_TCP), 16)
+    ruleset = LIBC.syscall(LANDLOCK_CREATE_RULESET, ctypes.byref(attr), 16, 0)
+    if ruleset < 0:
+        yield f"no Landlock for networks: {os.strerror(ctypes.get_errno())}"
+        return
+    same("no_new_privs", LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0)
+    same("restrict_self", LIBC.syscall(LANDLOCK_RESTRICT_SELF, ruleset, 0), 0)
+    yield attempt(sock, "127.0.0.1", new_port())
+
+
+def check_denied_by_lsm():
+    with Child(denied_by_lsm) as child:
+        if child.value.startswith("no "):
+            raise Skip(child.value)
+        same("result", child.value, "EACCES")
+        line = Recorded.only(child.pid)
+    same("error", line["error"], "EACCES")
+    same("cause", line["cause"], "denied")
+    same("stage", line["facts"]["stage"], "lsm")
+
+
 def check_error(error, cause, function, *args, facts=None, fix=None):
     with Child(function, *args) as child:
         same("result", child.value, error)
@@ -121,6 +148,7 @@ def errors(selected):
         if selected(f"errors.{name}"):
             Recorded.get()
             yield f"errors.{name}", lambda row=row, more=more: check_error(*row, **more)
-    if selected("errors.denied"):
-        Recorded.get()
-        yield "errors.denied", check_denied
+    for name, test in {"denied": check_denied, "denied_lsm": check_denied_by_lsm}.items():
+        if selected(f"errors.{name}"):
+            Recorded.get()
+            yield f"errors.{name}", test

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who had a socket that nobody has any more: known while a live run is on, else unknown."""
+import os
 import signal
 import subprocess
 import sys
 
-from child import Recorded, connected, wait_tcp
-from harness import check, contains, same
+from child import Recorded, connected, sysctl, wait_tcp
+from harness import Failure, check, contains, same
 from state import Bind, State, new_port, read_line
 from tool import Started, run
 
@@ -74,6 +75,43 @@ def check_orphan(name):
     same("comm", who["comm"], "bt-server")
 
 
+def take_pid(pid):
+    """A process with that very pid, which is free."""
+    def next_one():
+        sysctl("kernel.ns_last_pid", pid - 1)
+        child = os.fork()
+        if not child:
+            with open("/proc/self/comm", "w", encoding="utf-8") as file:
+                file.write("bt-other")
+            signal.pause()
+        if child == pid:
+            return child
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        return None
+    for _ in range(100):
+        child = next_one()
+        if child:
+            return child
+    raise Failure(f"pid {pid} can't be had again")
+
+
+def check_pid_used_again():
+    """Another process has the former owner's pid by now: the note is not about that one."""
+    port = new_port()
+    pid = time_wait_of(port, signal.SIGKILL)
+    other = take_pid(pid)
+    try:
+        with Bind(port) as bind:
+            line = Recorded.get().conflict_of(bind.pid, port)
+        asked = run("--port", port, "--json")
+    finally:
+        os.kill(other, signal.SIGKILL)
+        os.waitpid(other, 0)
+    check_former(line["blockers"][0]["former_owner"], pid)
+    check_former(asked.only()["holders"][0]["former_owner"], pid)
+
+
 def check_alone():
     """Without a live run nobody can know."""
     with State("time_wait", port=new_port()) as state:
@@ -88,6 +126,7 @@ def alone(selected):
 
 def former(selected):
     rows = {"killed": lambda: check_killed(signal.SIGKILL),
+            "pid_used_again": check_pid_used_again,
             "interrupted": lambda: check_killed(signal.SIGINT),
             "fin_wait1_orphan": lambda: check_orphan("fin_wait1_orphan"),
             "fin_wait2_tw": lambda: check_orphan("fin_wait2_tw"),

@@ -4,7 +4,7 @@ import os
 import socket
 
 from child import Child, attempt, cgroup_root, sock
-from harness import check, same
+from harness import check, same, until
 from state import new_port
 from tool import Tracer
 
@@ -25,11 +25,15 @@ def caller(address, port, options):
         yield os.getpid(), attempt(sock, address, port, kind)
     here, there = os.pipe()
     if not os.fork():
+        parent = os.getpid()
         if not os.fork():
+            if options["fork"] == "orphan":
+                until(lambda: os.getppid() != parent, "init as the parent")
             result = attempt(sock, address, port)
             os.write(there, f"{os.getpid()} {result}".encode())
             os._exit(0)
-        os.wait()
+        if options["fork"] != "orphan":
+            os.wait()
         os._exit(0)
     os.wait()
     pid, result = os.read(here, 100).decode().split()
@@ -76,6 +80,7 @@ def more_filters(selected):
     rows = {
         "pid": lambda: check_filter(lambda pid: ("--pid", pid), {}, {}),
         "pid_descendant": lambda: check_filter(lambda pid: ("--pid", pid), {"fork": True}, {}),
+        "pid_orphan": lambda: check_filter(lambda pid: ("--pid", pid), {"fork": "orphan"}, {}),
         "comm": lambda: check_filter(lambda pid: ("--comm", "bt-wanted"), {}, {},
                                      ("bt-wanted", "bt-other")),
         "uid": lambda: check_filter(lambda pid: ("--uid-filter", 1234), {"uid": 1234},

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
+#include "descend.h"
 #include "live.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -174,15 +175,25 @@ static int set_ports(const struct live *live, const struct port_set *ports)
 	return 0;
 }
 
-static int set_pids(const struct live *live, const struct live_filter *filter)
+static int set_pid(void *ctx, pid_t pid)
+{
+	const struct live *live = ctx;
+	uint32_t key = pid;
+	uint8_t one = 1;
+	int err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.pids), &key, &one, BPF_ANY);
+
+	return err == -E2BIG ? 0 : err; /* the hooks look at ancestors, too */
+}
+
+/* The hooks are in place: who is forked from here on notes itself. */
+static int set_pids(struct live *live, const struct live_filter *filter)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < filter->n_pids; i++) {
-		uint32_t pid = filter->pids[i];
-		uint8_t one = 1;
-
-		err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.pids), &pid, &one, BPF_ANY);
+		err = set_pid(live, filter->pids[i]);
+		if (!err)
+			err = descend__each(filter->pids[i], set_pid, live);
 	}
 	return err;
 }
@@ -272,16 +283,18 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		choose_fentry(live, filter, cross_check);
 	if (!live->n_hooks)
 		return -ENOENT;
+	want_note(live, filter->n_pids, live->skel->progs.tp_fork);
+	want_note(live, filter->n_pids, live->skel->progs.tp_free);
+	if (!filter->n_pids)
+		bpf_map__set_max_entries(live->skel->maps.pids, 1);
 	err = conflict_bpf__load(live->skel);
 	if (!err && ports)
 		err = set_ports(live, filter->ports);
-	if (!err)
-		err = set_pids(live, filter);
 	if (!err && filter->cgroup)
 		err = set_cgroup(live, filter->cgroup);
 	if (!err)
 		err = attach(live);
-	return err;
+	return err ?: set_pids(live, filter);
 }
 
 static void unload(struct live *live)

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "descend.h"
+
+/* Deeper than that nobody goes; and a cycle, by pids used again while we look, ends. */
+#define MAX_DEPTH 64
+
+struct visit {
+	descend_fn fn;
+	void *ctx;
+};
+
+static int visit_process(const struct visit *visit, pid_t pid, int depth);
+
+static int visit_children(const struct visit *visit, const char *pid, const char *tid, int depth)
+{
+	char path[64];
+	FILE *file;
+	int child, err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/children", pid, tid);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (!err && fscanf(file, "%d", &child) == 1) {
+		err = visit->fn(visit->ctx, child);
+		if (!err && depth < MAX_DEPTH)
+			err = visit_process(visit, child, depth + 1);
+	}
+	fclose(file);
+	return err;
+}
+
+static int visit_process(const struct visit *visit, pid_t pid, int depth)
+{
+	char path[64], name[16];
+	struct dirent *entry;
+	int err = 0;
+	DIR *tasks;
+
+	snprintf(name, sizeof(name), "%d", pid);
+	snprintf(path, sizeof(path), "/proc/%s/task", name);
+	tasks = opendir(path);
+	if (!tasks)
+		return 0;
+	while (!err && (entry = readdir(tasks)))
+		if (entry->d_name[0] != '.')
+			err = visit_children(visit, name, entry->d_name, depth);
+	closedir(tasks);
+	return err;
+}
+
+int descend__each(pid_t pid, descend_fn fn, void *ctx)
+{
+	const struct visit visit = {fn, ctx};
+
+	return visit_process(&visit, pid, 0);
+}
