@@ -104,9 +104,9 @@ static int set_options(int fd, const struct sock_spec *spec)
 	return err;
 }
 
-int sock__new(const struct sock_spec *spec)
+static int new_socket(const struct sock_spec *spec, int type)
 {
-	int fd = socket(sock__family(spec->address), SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(sock__family(spec->address), type | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)
@@ -117,6 +117,16 @@ int sock__new(const struct sock_spec *spec)
 		return err;
 	}
 	return fd;
+}
+
+int sock__new(const struct sock_spec *spec)
+{
+	return new_socket(spec, SOCK_STREAM);
+}
+
+int sock__new_udp(const struct sock_spec *spec)
+{
+	return new_socket(spec, SOCK_DGRAM);
 }
 
 static int bind_now(int fd, const struct sock_spec *spec, uint16_t port)

@@ -56,6 +56,7 @@ int sock__family(const char *text);
 
 /* All return an fd, or -errno. A listener is bound, a bound socket is new. */
 int sock__new(const struct sock_spec *spec);
+int sock__new_udp(const struct sock_spec *spec);
 int sock__bound(const struct sock_spec *spec, uint16_t port);
 int sock__listener(const struct sock_spec *spec, uint16_t port);
 
