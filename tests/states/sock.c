@@ -245,7 +245,8 @@ void sock__abort(int fd)
 	close(fd);
 }
 
-int sock__state(int fd)
+/* The kernel's number of the state (TCP_INFO), or -errno. */
+static int state_of(int fd)
 {
 	struct tcp_info info = {};
 	socklen_t len = sizeof(info);
@@ -257,7 +258,7 @@ int sock__wait_state(int fd, int state)
 {
 	int64_t deadline = clock__ms() + SOCK_DEADLINE_MS;
 
-	while (sock__state(fd) != state)
+	while (state_of(fd) != state)
 		if (!deadline__tick(deadline))
 			return -ETIMEDOUT;
 	return 0;
