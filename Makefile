@@ -25,10 +25,8 @@ BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -
 
 BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
-MODEL_SRCS := $(wildcard user/model/*.c)
 USER_SRCS  := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
-MODEL_OBJS := $(MODEL_SRCS:%.c=$B/%.o)
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 

@@ -25,7 +25,8 @@ int64_t clock__now_ns(void)
 	return clock_ns(CLOCK_REALTIME);
 }
 
-int64_t clock__realtime_of_ns(int64_t monotonic_ns)
+/* A CLOCK_MONOTONIC stamp translated to CLOCK_REALTIME. */
+static int64_t realtime_of_ns(int64_t monotonic_ns)
 {
 	return monotonic_ns + clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
 }
@@ -355,7 +356,7 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 	if (err)
 		return err;
 	name_cgroup(explainer, &ret->process, extra.cgroup_id);
-	ret->time_ns = clock__realtime_of_ns(ret->time_ns);
+	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->snap.kernel = explainer->features->rules;
 	ret->snap.netns_name = netns__name_of(ret->snap.netns);
 	err = complete(explainer, ret);
@@ -387,7 +388,7 @@ int explain__state(const struct explainer *explainer, const void *data, size_t s
 	err = decode__state(data, size, ret, &cgroup_id);
 	if (err)
 		return err;
-	ret->time_ns = clock__realtime_of_ns(ret->time_ns);
+	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->netns_name = netns__name_of(ret->netns);
 	if (!ret->process.pid)
 		return 0;
@@ -412,7 +413,7 @@ int explain__bind(const struct explainer *explainer, const void *data, size_t si
 		err = proc_info__read(&explainer->owners, &report.process);
 	if (!err) {
 		name_cgroup(explainer, &report.process, extra.cgroup_id);
-		ret->time_ns = clock__realtime_of_ns(report.time_ns);
+		ret->time_ns = realtime_of_ns(report.time_ns);
 		ret->syscall = report.syscall;
 		ret->protocol = report.snap.protocol;
 		ret->req = report.req;

@@ -40,8 +40,6 @@ int explain__state(const struct explainer *explainer, const void *data, size_t s
 int explain__bind(const struct explainer *explainer, const void *data, size_t size,
 		  struct bind_report *ret);
 
-/* CLOCK_REALTIME now, and a CLOCK_MONOTONIC stamp translated to it. Nanoseconds. */
-int64_t clock__now_ns(void);
-int64_t clock__realtime_of_ns(int64_t monotonic_ns);
+int64_t clock__now_ns(void); /* CLOCK_REALTIME */
 
 #endif

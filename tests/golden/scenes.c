@@ -667,6 +667,14 @@ bool scene__make(const struct scene_row *row, struct scene *ret)
 	return scene__cause(ret) == ret->expected;
 }
 
+bool scene__named(const char *name, struct scene *ret)
+{
+	for (size_t i = 0; i < n_scene_rows; i++)
+		if (!strcmp(scene_rows[i].name, name))
+			return scene__make(&scene_rows[i], ret);
+	return false;
+}
+
 static int write_binds(struct output *out)
 {
 	struct bind_report report = {

@@ -25,6 +25,7 @@ extern const size_t n_scene_rows;
 
 /* Builds and judges. false when the model gives another cause than expected. */
 bool scene__make(const struct scene_row *row, struct scene *ret);
+bool scene__named(const char *name, struct scene *ret); /* false when there is none, too */
 void scene__free(struct scene *scene);
 enum cause scene__cause(const struct scene *scene);
 /* Every kind of line that is no report of one of the scenes, to out. 0 or -errno. */

@@ -39,15 +39,34 @@ def spec_args(spec):
     return args + [f"--{key}" for key in ("reuseaddr", "reuseport", "v6only") if spec.get(key)]
 
 
-class State:
+class Factory:
+    """A run of mkstate, which stays until the end of `with`."""
+
+    def __init__(self, *args, prefix=()):
+        # pylint: disable=consider-using-with
+        self.process = subprocess.Popen([*prefix, MKSTATE_EXE, *[str(a) for a in args]],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def end(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.wait(DEADLINE)
+            self.process.stdout.close()
+            self.process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()
+
+
+class State(Factory):
     """One row of mkstate's table, made now and gone at the end of `with`."""
 
     def __init__(self, name, *args, port=None, seconds=DEADLINE, prefix=()):
         port_args = [] if port is None else ["--port", str(port)]
-        # pylint: disable=consider-using-with
-        self.process = subprocess.Popen(
-            [*prefix, MKSTATE_EXE, name, *port_args, *[str(a) for a in args]],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        super().__init__(name, *port_args, *args, prefix=prefix)
         line = read_line(self.process, f"mkstate {name}", seconds)
         if not line.startswith("ready "):
             self.end()
@@ -60,29 +79,13 @@ class State:
     def __getattr__(self, key):
         return self.info[key]
 
-    def end(self):
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait(DEADLINE)
-            self.process.stdout.close()
-            self.process = None
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
-
-
-class Bind:
+class Bind(Factory):
     """A bind by a process of its own, which stays until it has been looked at."""
 
     def __init__(self, port, *args, prefix=(), **spec):
-        # pylint: disable=consider-using-with
-        self.process = subprocess.Popen(
-            [*prefix, MKSTATE_EXE, "bind", "--hold", "--comm", "bt-binder",
-             *[str(a) for a in args], *spec_args(spec), str(port)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        super().__init__("bind", "--hold", "--comm", "bt-binder", *args, *spec_args(spec), port,
+                         prefix=prefix)
         self.port = port
         line = read_line(self.process, "mkstate bind")
         check(line.startswith("{"), f"mkstate bind says: {line!r}")
@@ -92,19 +95,6 @@ class Bind:
 
     def conflict(self):
         return Shared.get().conflict_of(self.pid, self.port)
-
-    def end(self):
-        if self.process:
-            self.process.stdin.close()
-            self.process.wait(DEADLINE)
-            self.process.stdout.close()
-            self.process = None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.end()
 
 
 def child_of(pid):

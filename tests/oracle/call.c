@@ -3,17 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "oracle.h"
-
-#ifndef SO_ATTACH_REUSEPORT_CBPF
-#define SO_ATTACH_REUSEPORT_CBPF 51
-#endif
 
 #define N_SERVERS  2
 #define CONNECT_MS 1000
@@ -196,7 +191,7 @@ int binder__tuple(const struct scene *scene, const struct trial *trial, uint8_t 
 	int fd, err = 0;
 
 	spec.attach = false;
-	fd = udp__new(&spec);
+	fd = sock__new_udp(&spec);
 	if (fd < 0)
 		return fd;
 	if (!trial->unbound)
@@ -213,46 +208,6 @@ int binder__tuple(const struct scene *scene, const struct trial *trial, uint8_t 
 
 /* ---- UDP --------------------------------------------------------------------------------------
  */
-
-static int attach_program(int fd)
-{
-	struct sock_filter code[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
-	struct sock_fprog prog = {.len = 1, .filter = code};
-
-	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof(prog)))
-		return -errno;
-	return 0;
-}
-
-static int set_options(int fd, const struct sock_spec *spec)
-{
-	int err = 0;
-
-	if (spec->uid >= 0 && fchown(fd, spec->uid, -1))
-		err = -errno;
-	if (!err && spec->reuseaddr)
-		err = sock__set_flag(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-	if (!err && spec->reuseport)
-		err = sock__set_flag(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-	if (!err && sock__family(spec->address) == AF_INET6)
-		err = sock__set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY, spec->v6only);
-	if (!err && spec->device)
-		err = sock__set_device(fd, spec->device);
-	return !err && spec->attach ? attach_program(fd) : err;
-}
-
-int udp__new(const struct sock_spec *spec)
-{
-	int fd = socket(sock__family(spec->address), SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
-
-	if (fd < 0)
-		return -errno;
-	err = set_options(fd, spec);
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
-}
 
 static int disconnect(int fd)
 {
@@ -276,7 +231,7 @@ static int connect_datagrams(int fd, const struct unit *unit)
 
 int udp__unit(const struct unit *unit, uint16_t port)
 {
-	int fd = udp__new(&unit->spec), err;
+	int fd = sock__new_udp(&unit->spec), err;
 
 	if (fd < 0)
 		return fd;

@@ -140,8 +140,7 @@ int binder__tuple(const struct scene *scene, const struct trial *trial, uint8_t 
 /* connect() to a shared server, which has the port that many know. 0 or -errno. */
 int shared__connect(int fd, const struct unit *unit, uint16_t port, struct conn *ret);
 void shared__drain(void);
-/* UDP sockets: an fd or -errno. */
-int udp__new(const struct sock_spec *spec);
+/* The UDP socket of a unit, bound: an fd or -errno. */
 int udp__unit(const struct unit *unit, uint16_t port);
 
 /* net.c */

@@ -348,11 +348,7 @@ int scene__call(const struct scene *scene, const struct trial *trial)
 
 	if (scene->binder >= 0)
 		return binder__call(scene, trial);
-	if (trial->kind == KIND_UDP) {
-		fd = udp__new(bind);
-	} else {
-		fd = sock__new(bind);
-	}
+	fd = trial->kind == KIND_UDP ? sock__new_udp(bind) : sock__new(bind);
 	if (fd < 0)
 		return fd;
 	err = sock__bind(fd, bind, scene->port);

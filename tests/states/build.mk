@@ -2,7 +2,6 @@
 # The state factory: static, so that it runs in every guest and container. Included by the Makefile.
 ifndef MKSTATE_SRCS
 MKSTATE_SRCS := $(wildcard tests/states/*.c)
-SOCK_OBJS    := $B/tests/states/sock.o $B/tests/states/conn.o
 
 $B/tests/states/%.o: tests/states/%.c
 	@mkdir -p $(@D)

@@ -104,9 +104,9 @@ static int set_options(int fd, const struct sock_spec *spec)
 	return err;
 }
 
-int sock__new(const struct sock_spec *spec)
+static int new_socket(const struct sock_spec *spec, int type)
 {
-	int fd = socket(sock__family(spec->address), SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(sock__family(spec->address), type | SOCK_CLOEXEC, 0);
 	int err;
 
 	if (fd < 0)
@@ -117,6 +117,16 @@ int sock__new(const struct sock_spec *spec)
 		return err;
 	}
 	return fd;
+}
+
+int sock__new(const struct sock_spec *spec)
+{
+	return new_socket(spec, SOCK_STREAM);
+}
+
+int sock__new_udp(const struct sock_spec *spec)
+{
+	return new_socket(spec, SOCK_DGRAM);
 }
 
 static int bind_now(int fd, const struct sock_spec *spec, uint16_t port)
@@ -235,7 +245,8 @@ void sock__abort(int fd)
 	close(fd);
 }
 
-int sock__state(int fd)
+/* The kernel's number of the state (TCP_INFO), or -errno. */
+static int state_of(int fd)
 {
 	struct tcp_info info = {};
 	socklen_t len = sizeof(info);
@@ -247,7 +258,7 @@ int sock__wait_state(int fd, int state)
 {
 	int64_t deadline = clock__ms() + SOCK_DEADLINE_MS;
 
-	while (sock__state(fd) != state)
+	while (state_of(fd) != state)
 		if (!deadline__tick(deadline))
 			return -ETIMEDOUT;
 	return 0;

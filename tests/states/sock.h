@@ -56,6 +56,7 @@ int sock__family(const char *text);
 
 /* All return an fd, or -errno. A listener is bound, a bound socket is new. */
 int sock__new(const struct sock_spec *spec);
+int sock__new_udp(const struct sock_spec *spec);
 int sock__bound(const struct sock_spec *spec, uint16_t port);
 int sock__listener(const struct sock_spec *spec, uint16_t port);
 
@@ -73,9 +74,8 @@ int sock__unmute(int fd);
 /* Closes with a reset, so that nothing is left on either side. Accepts -1. */
 void sock__abort(int fd);
 
-/* The kernel's number of the state (TCP_INFO), or -errno. */
-int sock__state(int fd);
-int sock__wait_state(int fd, int state); /* 0, or -ETIMEDOUT */
+/* Waits for the kernel's number of the state (TCP_INFO). 0, or -ETIMEDOUT. */
+int sock__wait_state(int fd, int state);
 
 /*
  * Connects to a listener made from spec and accepts: ours is the accepted end. With no_accept the

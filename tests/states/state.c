@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -180,6 +181,28 @@ int state__wait_proc_net(const struct state *st, int kernel_state)
 		if (!deadline__tick(deadline))
 			return -ETIMEDOUT;
 	return 0;
+}
+
+static int listen_here(struct state *st, void *arg)
+{
+	return sock__listener(&st->spec, st->port);
+}
+
+static int bind_here(struct state *st, void *arg)
+{
+	return sock__bound(&st->spec, st->port);
+}
+
+int state__make_listener(struct state *st)
+{
+	int err = state__spawn_holder(st, "bt-listener", listen_here, NULL);
+
+	return err ? err : state__wait_proc_net(st, TCP_LISTEN);
+}
+
+int state__make_bound(struct state *st)
+{
+	return state__spawn_holder(st, "bt-bound", bind_here, NULL);
 }
 
 int send_fd(int sock, int fd)

@@ -87,6 +87,10 @@ void state__print_ready(const struct state *st);
 /* Waits until /proc/net/tcp or tcp6 has a socket on st->port in the kernel's state number. */
 int state__wait_proc_net(const struct state *st, int kernel_state);
 
+/* For the rows: another process that listens, or has bound only, with st->spec. 0 or -errno. */
+int state__make_listener(struct state *st);
+int state__make_bound(struct state *st);
+
 /* A pipe whose ends close on exec; -errno on failure. */
 int make_pipe(int fds[2]);
 /* Waits for one byte. 0, or -EPIPE when the other end has gone. */

@@ -14,28 +14,6 @@
 #define RANGE_FILE "/proc/sys/net/ipv4/ip_local_port_range"
 #define RDS_PORT   16385 /* RDS_TCP_PORT: the module listens as soon as it is loaded */
 
-static int listen_only(struct state *st, void *arg)
-{
-	return sock__listener(&st->spec, st->port);
-}
-
-static int bind_only(struct state *st, void *arg)
-{
-	return sock__bound(&st->spec, st->port);
-}
-
-static int make_listener(struct state *st)
-{
-	int err = state__spawn_holder(st, "bt-listener", listen_only, NULL);
-
-	return err ? err : state__wait_proc_net(st, TCP_LISTEN);
-}
-
-static int make_bound_only(struct state *st)
-{
-	return state__spawn_holder(st, "bt-bound", bind_only, NULL);
-}
-
 struct holder {
 	pid_t pid;
 	int fd;
@@ -315,20 +293,20 @@ static int make_self_connect(struct state *st)
 }
 
 const struct state_row holder_rows[] = {
-	ROW("listener", "another process listens on 0.0.0.0", make_listener),
+	ROW("listener", "another process listens on 0.0.0.0", state__make_listener),
 	ROW("listener_reuseaddr", "it has set SO_REUSEADDR, which never helps against LISTEN",
-	    make_listener, .spec = {.reuseaddr = true}, .bind = {.reuseaddr = true}),
-	ROW("listener_loopback", "another process listens on 127.0.0.1", make_listener,
+	    state__make_listener, .spec = {.reuseaddr = true}, .bind = {.reuseaddr = true}),
+	ROW("listener_loopback", "another process listens on 127.0.0.1", state__make_listener,
 	    .spec = {.address = "127.0.0.1"}),
 	ROW("listener_shared", "three processes share the listener", make_listener_shared),
-	ROW("dual_stack", "a listener on [::] without IPV6_V6ONLY", make_listener,
+	ROW("dual_stack", "a listener on [::] without IPV6_V6ONLY", state__make_listener,
 	    .spec = {.address = "::"}),
-	ROW("dual_stack_v4", "a listener on 0.0.0.0, and [::] is bound", make_listener,
+	ROW("dual_stack_v4", "a listener on 0.0.0.0, and [::] is bound", state__make_listener,
 	    .bind = {.address = "::"}),
 	ROW("connection", "the server is gone, its child serves a client", make_connection),
 	ROW("client_port", "connect() was given the port", make_client_port, .port = 40123),
 	ROW("self_connect", "a client has connected to itself", make_self_connect, .port = 40125),
-	ROW("bound_only", "bound, never listening", make_bound_only),
+	ROW("bound_only", "bound, never listening", state__make_bound),
 	ROW("inherited", "a child keeps the listener of a dead server", make_inherited),
 	ROW("inherited_passed", "an unrelated process was sent the listener",
 	    make_inherited_passed),

@@ -1,35 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Sockets whose options, user or device decide. */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <unistd.h>
 
 #include "state.h"
 
 #define IP	    "/bin/ip " /* not the one that a shell may have built in */
 #define L3MDEV_FILE "/proc/sys/net/ipv4/tcp_l3mdev_accept"
-
-static int listen_here(struct state *st, void *arg)
-{
-	return sock__listener(&st->spec, st->port);
-}
-
-static int bind_here(struct state *st, void *arg)
-{
-	return sock__bound(&st->spec, st->port);
-}
-
-static int make_listener(struct state *st)
-{
-	int err = state__spawn_holder(st, "bt-listener", listen_here, NULL);
-
-	return err ? err : state__wait_proc_net(st, TCP_LISTEN);
-}
-
-static int make_bound(struct state *st)
-{
-	return state__spawn_holder(st, "bt-bound", bind_here, NULL);
-}
 
 static int make_device(const char *name, const char *type)
 {
@@ -47,7 +24,7 @@ static int make_dummy_listener(struct state *st)
 
 	if (err)
 		st->skip = "no dummy network device";
-	return err ? err : make_listener(st);
+	return err ? err : state__make_listener(st);
 }
 
 /* Sockets of a VRF meet those outside only where the host has said that they may. */
@@ -59,7 +36,7 @@ static int make_vrf_listener(struct state *st)
 		err = STATE_SKIP;
 	if (err)
 		st->skip = "no VRF device";
-	return err ? err : make_listener(st);
+	return err ? err : state__make_listener(st);
 }
 
 static int make_other_vrf_listener(struct state *st)
@@ -70,7 +47,7 @@ static int make_other_vrf_listener(struct state *st)
 		err = STATE_SKIP;
 	if (err)
 		st->skip = "no VRF device";
-	return err ? err : make_listener(st);
+	return err ? err : state__make_listener(st);
 }
 
 static int listen_then_clear(struct state *st, void *arg)
@@ -106,18 +83,18 @@ static int make_cleared_reuseaddr(struct state *st)
 }
 
 const struct state_row option_rows[] = {
-	ROW("reuseport_uid", "a listener of user 1000 with SO_REUSEPORT", make_listener,
+	ROW("reuseport_uid", "a listener of user 1000 with SO_REUSEPORT", state__make_listener,
 	    .spec = {.reuseport = true, .uid = 1000}, .bind = {.reuseport = true}),
 	ROW("reuseport_same_uid", "a listener of user 1000 with SO_REUSEPORT, and user 1000 binds",
-	    make_listener, .spec = {.reuseport = true, .uid = 1000},
+	    state__make_listener, .spec = {.reuseport = true, .uid = 1000},
 	    .bind = {.reuseport = true, .uid = 1000}),
-	ROW("one_sided_binder", "only the new socket sets SO_REUSEADDR", make_bound,
+	ROW("one_sided_binder", "only the new socket sets SO_REUSEADDR", state__make_bound,
 	    .bind = {.reuseaddr = true}),
-	ROW("one_sided_blocker", "only the old socket has set SO_REUSEADDR", make_bound,
+	ROW("one_sided_blocker", "only the old socket has set SO_REUSEADDR", state__make_bound,
 	    .spec = {.reuseaddr = true}),
-	ROW("one_sided_reuseport", "only the new socket sets SO_REUSEPORT", make_listener,
+	ROW("one_sided_reuseport", "only the new socket sets SO_REUSEPORT", state__make_listener,
 	    .bind = {.reuseport = true}),
-	ROW("one_sided_crossed", "SO_REUSEADDR here, SO_REUSEPORT there", make_bound,
+	ROW("one_sided_crossed", "SO_REUSEADDR here, SO_REUSEPORT there", state__make_bound,
 	    .spec = {.reuseaddr = true}, .bind = {.reuseport = true}),
 	ROW("device", "a listener bound to a device, and a bind to all of them",
 	    make_dummy_listener, .spec = {.device = "bt-dummy"}),

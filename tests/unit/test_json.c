@@ -11,23 +11,16 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
+#include "page.h"
 #include "../golden/scenes.c" /* the Makefile links one file a test */
-
-struct page {
-	char *text;
-	size_t len;
-};
 
 static struct page write_json(const struct scene *scene, size_t limit, int *ret_err)
 {
-	struct page page = {NULL};
-	FILE *f = open_memstream(&page.text, &page.len);
-	struct output_config config = {.results = f, .json = true, .line_limit = limit};
-	struct output *out = output__new(&config);
+	struct page page;
 
-	*ret_err = scene__write(scene, out);
-	output__free(out);
-	fclose(f);
+	page__open(&page, (struct output_config){.json = true, .line_limit = limit});
+	*ret_err = scene__write(scene, page.out);
+	page__close(&page);
 	return page;
 }
 
@@ -53,12 +46,9 @@ static json_t *render(const char *name, size_t limit)
 	struct scene scene;
 	struct page page;
 	json_t *line;
-	size_t i = 0;
 	int err;
 
-	while (strcmp(scene_rows[i].name, name))
-		assert_true(++i < n_scene_rows);
-	scene__make(&scene_rows[i], &scene);
+	assert_true(scene__named(name, &scene));
 	page = write_json(&scene, limit, &err);
 	assert_int_equal(err, 0);
 	line = check_line(&page, limit ?: OUTPUT_LINE_LIMIT);
@@ -115,12 +105,9 @@ static void test_limits(void **state)
 		for (size_t n = 0; n < 4; n++) {
 			struct scene scene;
 			struct page page;
-			size_t i = 0;
 			int err;
 
-			while (strcmp(scene_rows[i].name, names[n]))
-				i++;
-			scene__make(&scene_rows[i], &scene);
+			assert_true(scene__named(names[n], &scene));
 			page = write_json(&scene, limit, &err);
 			if (err) {
 				assert_int_equal(err, -EMSGSIZE);
@@ -264,15 +251,12 @@ static void test_times(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
-		struct page page = {NULL};
-		FILE *f = open_memstream(&page.text, &page.len);
-		struct output_config config = {.results = f, .json = true};
-		struct output *out = output__new(&config);
+		struct page page;
 		json_t *line;
 
-		assert_int_equal(output__lost(out, times[i].ns, UINT64_MAX), 0);
-		output__free(out);
-		fclose(f);
+		page__open(&page, (struct output_config){.json = true});
+		assert_int_equal(output__lost(page.out, times[i].ns, UINT64_MAX), 0);
+		page__close(&page);
 		line = check_line(&page, 200);
 		assert_string_equal(json_string_value(json_object_get(line, "time")),
 				    times[i].text);
@@ -428,9 +412,9 @@ static void test_worst_usage(void **state)
 	}
 }
 
-static void check_event(struct output_config *config, struct page *page)
+static void check_event(struct page *page)
 {
-	fclose(config->results);
+	page__close(page);
 	json_decref(check_line(page, OUTPUT_LINE_LIMIT));
 	free(page->text);
 }
@@ -440,32 +424,26 @@ static void test_worst_events(void **state)
 	static const char bytes[] = {'"', '\001', '\x7f', '\xff'};
 
 	for (size_t b = 0; b < sizeof(bytes); b++) {
-		struct output_config config = {.json = true};
+		const struct output_config config = {.json = true};
 		struct bind_report bind = {.syscall = "bind", .protocol = PROTO_UDPLITE};
 		struct state_report change = {.duration_ns = INT64_MAX, .family = AF_INET6};
 		char *name = filled(bytes[b], 4000);
-		struct page page = {NULL};
-		struct output *out;
+		struct page page;
 
 		init_req(&bind.req, "2001:db8:1111:2222:3333:4444:5555:6666", 65535);
 		bind.req.ifindex = 3;
 		memset(bind.device, bytes[b], sizeof(bind.device));
 		bind.netns_name = change.netns_name = name;
 		fill_process(&bind.process, bytes[b]);
-		config.results = open_memstream(&page.text, &page.len);
-		out = output__new(&config);
-		assert_int_equal(output__bind(out, &bind), 0);
-		output__free(out);
-		check_event(&config, &page);
+		page__open(&page, config);
+		assert_int_equal(output__bind(page.out, &bind), 0);
+		check_event(&page);
 
 		change.process = bind.process;
 		change.old_state = change.new_state = 255;
-		page = (struct page){NULL};
-		config.results = open_memstream(&page.text, &page.len);
-		out = output__new(&config);
-		assert_int_equal(output__state(out, &change), 0);
-		output__free(out);
-		check_event(&config, &page);
+		page__open(&page, config);
+		assert_int_equal(output__state(page.out, &change), 0);
+		check_event(&page);
 		proc_info__free(&bind.process);
 		free(name);
 	}
@@ -502,13 +480,14 @@ static void test_write_errors(void **state)
 
 static void test_schema_names(void **state)
 {
-	struct page page = {NULL};
-	FILE *f = open_memstream(&page.text, &page.len);
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
 	json_t *schema, *causes;
 
 	assert_int_equal(output__print_schema(f), 0);
 	fclose(f);
-	schema = json_loads(page.text, 0, NULL);
+	schema = json_loads(text, 0, NULL);
 	assert_non_null(schema);
 	causes =
 		json_object_get(json_object_get(json_object_get(schema, "$defs"), "cause"), "enum");
@@ -516,7 +495,7 @@ static void test_schema_names(void **state)
 	assert_string_equal(json_string_value(json_array_get(causes, 0)),
 			    cause__name(CAUSE_TIME_WAIT));
 	json_decref(schema);
-	free(page.text);
+	free(text);
 }
 
 int main(void)

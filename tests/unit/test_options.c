@@ -331,6 +331,12 @@ static void test_values(void **state)
 	parse("-P80|--wait", &r);
 	assert_true(r.opts.wait && r.opts.wait_s == 0 && !r.opts.have_protocol);
 	options__free(&r.opts);
+}
+
+/* The last one given counts; processes add up. */
+static void test_filters(void **state)
+{
+	struct result r;
 
 	parse("-p12,13|-p|13,14|--comm|a|--comm|nginx|-u|root|-c|/a|-c|/b|--record|r", &r);
 	assert_int_equal(r.opts.n_pids, 3);
@@ -345,6 +351,11 @@ static void test_values(void **state)
 	parse("--replay|x|-j", &r);
 	assert_string_equal(r.opts.replay_path, "x");
 	options__free(&r.opts);
+}
+
+static void test_command(void **state)
+{
+	struct result r;
 
 	parse("-q|--|ls|--port|-x", &r);
 	assert_true(r.opts.quiet);
@@ -488,10 +499,11 @@ static void test_color(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad),    cmocka_unit_test(test_good),
-		cmocka_unit_test(test_values), cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_netns),  cmocka_unit_test(test_help),
-		cmocka_unit_test(test_color),  cmocka_unit_test(test_many_pids),
+		cmocka_unit_test(test_bad),	cmocka_unit_test(test_good),
+		cmocka_unit_test(test_values),	cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_netns),	cmocka_unit_test(test_help),
+		cmocka_unit_test(test_color),	cmocka_unit_test(test_many_pids),
+		cmocka_unit_test(test_filters), cmocka_unit_test(test_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 #include "explain.h"
 #include "kernel/decode.h"
+#include "page.h"
 #include "recording/layout.h"
 #include "recording/pack.h"
 #include "recording/recording.h"
@@ -373,28 +374,17 @@ static void free_samples(struct samples *s)
 
 enum format { TEXT, VERBOSE, JSON, N_FORMATS };
 
-struct page {
-	char *text;
-	size_t len;
-	FILE *stream;
-	struct output *out;
-};
-
 static void open_page(struct page *page, enum format format)
 {
-	struct output_config config = {.json = format == JSON, .verbose = format == VERBOSE};
-
-	page->stream = open_memstream(&page->text, &page->len);
-	assert_non_null(page->stream);
-	config.results = config.diagnostics = page->stream;
-	page->out = output__new(&config);
-	assert_non_null(page->out);
+	page__open(page, (struct output_config){
+				 .json = format == JSON,
+				 .verbose = format == VERBOSE,
+			 });
 }
 
 static char *close_page(struct page *page)
 {
-	output__free(page->out);
-	fclose(page->stream);
+	page__close(page);
 	return page->text;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The conflict test against the tables of docs/RULES.md, for every kernel of the matrix. */
+/* The conflict test against tables of sockets that meet, for every kernel of the matrix. */
 #include "model_text.h"
 #include "model_cases.h"
 

@@ -11,28 +11,18 @@
 #include "output/paragraph.h"
 #include "output/sanitize.h"
 #include "output/table.h"
+#include "page.h"
 #include "../golden/scenes.c" /* the Makefile links one file a test */
-
-struct page {
-	char *text;
-	size_t len;
-};
 
 static struct page render(const char *name, struct output_config config)
 {
-	struct page page = {NULL};
-	struct output *out;
+	struct page page;
 	struct scene scene;
-	size_t i = 0;
 
-	while (strcmp(scene_rows[i].name, name))
-		assert_true(++i < n_scene_rows);
-	assert_true(scene__make(&scene_rows[i], &scene));
-	config.results = open_memstream(&page.text, &page.len);
-	out = output__new(&config);
-	assert_int_equal(scene__write(&scene, out), 0);
-	output__free(out);
-	fclose(config.results);
+	assert_true(scene__named(name, &scene));
+	page__open(&page, config);
+	assert_int_equal(scene__write(&scene, page.out), 0);
+	page__close(&page);
 	scene__free(&scene);
 	return page;
 }
@@ -134,19 +124,15 @@ static void test_grouping(void **state)
 static void test_alternating(void **state)
 {
 	struct scene scene = {.one_shot = false};
-	struct output_config config = {0};
-	struct page page = {NULL};
-	struct output *out;
+	struct page page;
 
 	refused(&scene, "0.0.0.0", 8080, "echo");
 	for (uint16_t i = 0; i < 10; i++)
 		add_time_wait(&scene, "10.0.0.9", 1000 + i, 1000)->reuseaddr = !(i & 1);
 	judge(&scene.conflict.snap, &scene.conflict.req, true, &scene.conflict.verdict);
-	config.results = open_memstream(&page.text, &page.len);
-	out = output__new(&config);
-	assert_int_equal(output__conflict(out, &scene.conflict), 0);
-	output__free(out);
-	fclose(config.results);
+	page__open(&page, (struct output_config){0});
+	assert_int_equal(output__conflict(page.out, &scene.conflict), 0);
+	page__close(&page);
 	assert_int_equal(count(page.text, "  \xc3\x97"
 					  "5     TIME_WAIT  127.0.0.1:8080  10.0.0.9:*"),
 			 2);
@@ -159,9 +145,7 @@ static void test_alternating(void **state)
 static void test_many_rows(void **state)
 {
 	struct scene scene = {.one_shot = false};
-	struct page page = {NULL};
-	struct output_config config = {0};
-	struct output *out;
+	struct page page;
 
 	refused(&scene, "0.0.0.0", 8080, "echo");
 	for (int i = 0; i < 30; i++) {
@@ -172,19 +156,17 @@ static void test_many_rows(void **state)
 		held_by(&scene, 100 + i, "srv", NULL, 3, TRI_YES);
 	}
 	judge(&scene.conflict.snap, &scene.conflict.req, true, &scene.conflict.verdict);
-	config.results = open_memstream(&page.text, &page.len);
-	out = output__new(&config);
-	assert_int_equal(output__conflict(out, &scene.conflict), 0);
-	fflush(config.results);
+	page__open(&page, (struct output_config){0});
+	assert_int_equal(output__conflict(page.out, &scene.conflict), 0);
+	fflush(page.stream);
 	assert_int_equal(count(page.text, "LISTEN  10.0.0."), 20);
 	assert_non_null(strstr(page.text, " and 10 more rows (10 sockets); -v lists them all\n"));
 	assert_non_null(strstr(page.text, "Do   stop every process that holds one"));
 	/* The next one is set apart. */
-	assert_int_equal(output__conflict(out, &scene.conflict), 0);
-	fclose(config.results);
+	assert_int_equal(output__conflict(page.out, &scene.conflict), 0);
+	page__close(&page);
 	assert_int_equal(count(page.text, "10:05:03 echo[4242]"), 2);
 	assert_int_equal(count(page.text, "\n\n10:05:03 echo[4242]"), 1);
-	output__free(out);
 	free(page.text);
 	scene__free(&scene);
 }
@@ -362,14 +344,11 @@ static void write_conflict(struct output *out)
 /* A line each, and apart from reports of more than one. */
 static void test_events(void **state)
 {
-	struct output_config config = {0};
-	struct page page = {NULL};
-	struct output *out;
+	struct page page;
 
-	config.results = open_memstream(&page.text, &page.len);
-	out = output__new(&config);
-	assert_int_equal(scene__write_events(out), 0);
-	fflush(config.results);
+	page__open(&page, (struct output_config){0});
+	assert_int_equal(scene__write_events(page.out), 0);
+	fflush(page.stream);
 	assert_int_equal(count(page.text, "\n"), 8);
 	assert_null(strstr(page.text, "\n\n"));
 	check_bytes(page.text, false);
@@ -378,14 +357,13 @@ static void test_events(void **state)
 	assert_non_null(strstr(page.text, "TIME_WAIT -> CLOSE after 60.1 s, was ec"));
 	assert_non_null(strstr(page.text, "TIME_WAIT -> CLOSE after 120 min\n"));
 	assert_non_null(strstr(page.text, ": new -> SYN_RECV, "));
-	write_conflict(out);
-	assert_int_equal(scene__write_events(out), 0);
-	fflush(config.results);
+	write_conflict(page.out);
+	assert_int_equal(scene__write_events(page.out), 0);
+	fflush(page.stream);
 	assert_non_null(strstr(page.text, " after 120 min\n\n10:05:03 echo[4242]"));
 	assert_non_null(strstr(page.text, "sizeof(int));\n\n10:05:03 echo[4242] (echo.service, uid "
 					  "1000): bind 0.0.0.0:8080/tcp succeeded"));
-	output__free(out);
-	fclose(config.results);
+	page__close(&page);
 	free(page.text);
 }
 
@@ -444,18 +422,14 @@ static char *run_lines(struct output_config config)
 	static const struct run_start start = {
 		.kernel = "6.1\033", .hooks = "a, b", .filters = "f"};
 	static const struct run_stop stop = {0, 1, 2, 3, 4, 5};
-	char *text = NULL;
-	struct output *out;
-	size_t len;
+	struct page page;
 
-	config.diagnostics = open_memstream(&text, &len);
-	out = output__new(&config);
-	assert_int_equal(output__start(out, &start), 0);
-	assert_int_equal(output__lost(out, 0, 7), 0);
-	assert_int_equal(output__stop(out, &stop), 0);
-	output__free(out);
-	fclose(config.diagnostics);
-	return text;
+	page__open(&page, config);
+	assert_int_equal(output__start(page.out, &start), 0);
+	assert_int_equal(output__lost(page.out, 0, 7), 0);
+	assert_int_equal(output__stop(page.out, &stop), 0);
+	page__close(&page);
+	return page.text;
 }
 
 static void test_run(void **state)

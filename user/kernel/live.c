@@ -15,10 +15,10 @@
 #define CGROUP_ROOT "/sys/fs/cgroup"
 #define MAX_HOOKS   32
 
-/* What it costs when the kernel skips a run, as it does from 5.12 on while another task is in it. */
+/* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
 enum skip {
-	SKIP_LOSES,  /* a report */
-	SKIP_MAY,    /* a report, if the call that was on its way out had been refused */
+	SKIP_LOSES,   /* a report */
+	SKIP_MAY,     /* a report, if the call that was on its way out had been refused */
 	SKIP_NOTHING, /* a check or a memory: the report says that it does not know */
 };
 

@@ -201,10 +201,11 @@ static void finish(const struct walk *walk, uint32_t protocol, uint16_t port, st
 	sysctl__port_range(&snap->ephemeral_low, &snap->ephemeral_high);
 }
 
+typedef int (*fd_fn)(struct walk *walk, int fd, struct wire_walk *state, struct snapshot *snap);
+
 /* Calls fn with a socket of the protocol, by which the program finds the namespace's tables. */
-static int with_socket(struct walk *walk, uint32_t protocol,
-		       int (*fn)(struct walk *, int, struct wire_walk *, struct snapshot *),
-		       struct wire_walk *state, struct snapshot *snap)
+static int with_socket(struct walk *walk, uint32_t protocol, fd_fn fn, struct wire_walk *state,
+		       struct snapshot *snap)
 {
 	int type = protocol == PROTO_TCP ? SOCK_STREAM : SOCK_DGRAM;
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, (int)protocol);
@@ -217,6 +218,19 @@ static int with_socket(struct walk *walk, uint32_t protocol,
 	return err;
 }
 
+static int walk_port(struct walk *walk, uint32_t protocol, uint16_t port, fd_fn fn,
+		     struct snapshot *snap)
+{
+	struct wire_walk state = {.port = port};
+	int err = with_socket(walk, protocol, fn, &state, snap);
+
+	if (err)
+		return err;
+	finish(walk, protocol, port, snap);
+	snapshot__set_roles(snap);
+	return 0;
+}
+
 static int port_with_fd(struct walk *walk, int fd, struct wire_walk *state, struct snapshot *snap)
 {
 	return walk_fd(walk, fd, state->port, snap);
@@ -224,14 +238,7 @@ static int port_with_fd(struct walk *walk, int fd, struct wire_walk *state, stru
 
 int walk__port(struct walk *walk, uint16_t port, struct snapshot *snap)
 {
-	struct wire_walk state = {.port = port};
-	int err = with_socket(walk, PROTO_TCP, port_with_fd, &state, snap);
-
-	if (err)
-		return err;
-	finish(walk, PROTO_TCP, port, snap);
-	snapshot__set_roles(snap);
-	return 0;
+	return walk_port(walk, PROTO_TCP, port, port_with_fd, snap);
 }
 
 /* One pass over the slot, or over all. *ret_torn: a socket had gone from under it. */
@@ -270,14 +277,7 @@ static int udp_with_fd(struct walk *walk, int fd, struct wire_walk *state, struc
 
 int walk__udp(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap)
 {
-	struct wire_walk state = {.port = port};
-	int err = with_socket(walk, protocol, udp_with_fd, &state, snap);
-
-	if (err)
-		return err;
-	finish(walk, protocol, port, snap);
-	snapshot__set_roles(snap);
-	return 0;
+	return walk_port(walk, protocol, port, udp_with_fd, snap);
 }
 
 /* The port that a run ended in the middle of is walked again: its sockets are dropped first. */

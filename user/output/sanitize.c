@@ -117,23 +117,36 @@ static size_t json_cost(uint32_t code, size_t len)
 	return len;
 }
 
-size_t sanitize__json(char *buf, size_t size, const char *in)
+/* One character of len bytes, or with len 0 a byte that is none. */
+typedef void (*put_fn)(struct writer *w, const char *in, size_t len, uint32_t code);
+
+static size_t sanitize(char *buf, size_t size, const char *in, put_fn put)
 {
 	struct writer w = {.buf = buf, .limit = size ? size - 1 : 0};
-	uint32_t code;
+	uint32_t code = 0;
 
 	if (size == 0)
 		return 0;
 	for (; in && *in && !w.full;) {
 		size_t len = utf8__decode(in, &code);
 
-		if (len)
-			writer__put(&w, in, len, json_cost(code, len));
-		else
-			writer__put(&w, "\xef\xbf\xbd", 3, 3);
+		put(&w, in, len, code);
 		in += len ? len : 1;
 	}
 	return writer__finish(&w);
+}
+
+static void put_json(struct writer *w, const char *in, size_t len, uint32_t code)
+{
+	if (len)
+		writer__put(w, in, len, json_cost(code, len));
+	else
+		writer__put(w, "\xef\xbf\xbd", 3, 3);
+}
+
+size_t sanitize__json(char *buf, size_t size, const char *in)
+{
+	return sanitize(buf, size, in, put_json);
 }
 
 static void put_escaped(struct writer *w, const char *bytes, size_t len)
@@ -145,23 +158,17 @@ static void put_escaped(struct writer *w, const char *bytes, size_t len)
 	writer__put(w, piece, 4 * len, 4 * len);
 }
 
+static void put_text(struct writer *w, const char *in, size_t len, uint32_t code)
+{
+	if (len && !sanitize__is_unsafe(code))
+		writer__put(w, in, len, len);
+	else
+		put_escaped(w, in, len ? len : 1);
+}
+
 size_t sanitize__text(char *buf, size_t size, const char *in)
 {
-	struct writer w = {.buf = buf, .limit = size ? size - 1 : 0};
-	uint32_t code;
-
-	if (size == 0)
-		return 0;
-	for (; in && *in && !w.full;) {
-		size_t len = utf8__decode(in, &code);
-
-		if (len && !sanitize__is_unsafe(code))
-			writer__put(&w, in, len, len);
-		else
-			put_escaped(&w, in, len ? len : 1);
-		in += len ? len : 1;
-	}
-	return writer__finish(&w);
+	return sanitize(buf, size, in, put_text);
 }
 
 static size_t code_columns(uint32_t code)
@@ -171,16 +178,23 @@ static size_t code_columns(uint32_t code)
 	return IN_RANGES(code, wide_ranges) ? 2 : 1;
 }
 
+/* Bytes of the first character, and how wide it is; a byte that is none counts as one. */
+static size_t first_char(const char *text, size_t *ret_columns)
+{
+	uint32_t code;
+	size_t len = utf8__decode(text, &code);
+
+	*ret_columns = len ? code_columns(code) : 1;
+	return len ? len : 1;
+}
+
 size_t utf8__columns(const char *text)
 {
-	size_t columns = 0;
-	uint32_t code;
+	size_t columns = 0, width;
 
 	while (*text) {
-		size_t len = utf8__decode(text, &code);
-
-		columns += len ? code_columns(code) : 1;
-		text += len ? len : 1;
+		text += first_char(text, &width);
+		columns += width;
 	}
 	return columns;
 }
@@ -188,17 +202,15 @@ size_t utf8__columns(const char *text)
 /* Bytes of the longest beginning of text that is at most that wide. */
 static size_t prefix_len(const char *text, size_t columns)
 {
-	size_t len = 0;
-	uint32_t code;
+	size_t len = 0, width;
 
 	while (text[len]) {
-		size_t n = utf8__decode(text + len, &code);
-		size_t width = n ? code_columns(code) : 1;
+		size_t n = first_char(text + len, &width);
 
 		if (width > columns)
 			break;
 		columns -= width;
-		len += n ? n : 1;
+		len += n;
 	}
 	return len;
 }
@@ -206,14 +218,11 @@ static size_t prefix_len(const char *text, size_t columns)
 /* The longest end of text that is at most that wide. */
 static const char *suffix(const char *text, size_t columns)
 {
-	size_t total = utf8__columns(text);
-	uint32_t code;
+	size_t total = utf8__columns(text), width;
 
 	while (total > columns) {
-		size_t len = utf8__decode(text, &code);
-
-		total -= len ? code_columns(code) : 1;
-		text += len ? len : 1;
+		text += first_char(text, &width);
+		total -= width;
 	}
 	return text;
 }

@@ -213,7 +213,7 @@ static enum holder_class class_from_diag(const struct snap_sock *sock)
 	}
 }
 
-/* See kernel-facts 6; the file goes before kernel_made, which MPTCP subflows have set as well. */
+/* The file goes before kernel_made, which MPTCP subflows have set as well. */
 static enum holder_class class_of(const struct snap_sock *sock, bool held, bool complete)
 {
 	if (sock->state == STATE_TIME_WAIT)

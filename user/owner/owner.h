@@ -41,7 +41,7 @@ struct owner_source {
 /* Appends a hit with an empty comm. 0 or -ENOMEM. */
 int owner__add_hit(struct owner_hits *hits, uint64_t inode, int pid, int fd, enum tri opener);
 void owner_hits__free(struct owner_hits *hits); /* what it holds, not hits itself; accepts NULL */
-/* Scans PROC_ROOT/PID/fd for socket:[inode]; sets hits->complete. ctx is a struct owner_source. */
+/* Scans proc_root/PID/fd for socket:[inode]; sets hits->complete. ctx is a struct owner_source. */
 int owner__scan_proc(void *ctx, const uint64_t *inodes, size_t n, struct owner_hits *hits);
 
 /*
