@@ -8,6 +8,7 @@ import test_badluck
 import test_cases
 import test_command
 import test_connect
+import test_containers
 import test_crowd
 import test_errors
 import test_exhausted
@@ -35,7 +36,7 @@ SUITES = [
     test_badluck.ends, test_readonly.readonly, test_listen.listen, test_connect.connect,
     test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_former.former,
     test_states_live.states_live, test_more_filters.more_filters, test_wait.wait,
-    test_ownerless.ownerless, test_record.record,
+    test_ownerless.ownerless, test_containers.containers, test_record.record,
     test_crowd.churn, test_crowd.crowd,
 ]
 
