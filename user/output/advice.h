@@ -51,6 +51,9 @@ const char *advice__options(int reuseaddr, int reuseport);
 /* connect() may be given the port asked about. */
 bool advice__port_is_ephemeral(const struct advice *a);
 
+/* The program asked for the port itself: bind() to it, not to port 0, and not connect(). */
+bool advice__chose_port(const struct snap_sock *sock);
+
 /* Whole sentences. */
 void advice__why(struct paragraph *p, const struct advice *a);
 
