@@ -185,6 +185,12 @@ static void why_time_wait(struct paragraph *p, const struct advice *a, const str
 	why_reuseaddr(p, a);
 }
 
+/* A time-wait socket or an orphan: no program has it any more. */
+static bool is_left_over(const struct snap_sock *sock)
+{
+	return sock->holder == HOLDER_TIME_WAIT || sock->holder == HOLDER_ORPHAN;
+}
+
 /* What has happened to the connection, and what the kernel is waiting for. */
 static void why_still_closing(struct paragraph *p, const struct snap_sock *sock)
 {
@@ -192,19 +198,20 @@ static void why_still_closing(struct paragraph *p, const struct snap_sock *sock)
 	case STATE_FIN_WAIT1:
 		paragraph__text(p, "This side has closed it, and the peer has not acknowledged "
 				   "that. The kernel repeats it until the peer does, or until it "
-				   "gives up; after an acknowledgement the port stays taken for "
-				   "about a minute more (FIN_WAIT2, TIME_WAIT).");
+				   "gives up. Even then the port stays taken for a while "
+				   "(FIN_WAIT2, then TIME_WAIT).");
 		break;
 	case STATE_CLOSING:
 		paragraph__text(p, "Both sides have closed it, and the peer has not acknowledged "
 				   "that. The kernel repeats it until the peer does, or until it "
-				   "gives up; after an acknowledgement the port stays taken for a "
+				   "gives up. After an acknowledgement the port stays taken for a "
 				   "minute more (TIME_WAIT).");
 		break;
 	case STATE_LAST_ACK:
-		paragraph__text(p, "Both sides have closed it, the peer first, and the peer has not "
-				   "acknowledged the last word. The kernel repeats it until the "
-				   "peer does, or until it gives up; either frees the port.");
+		paragraph__text(p,
+				"Both sides have closed it, the peer first, and the peer has not "
+				"acknowledged the last word. The kernel repeats it until the "
+				"peer does, or until it gives up; either frees the port.");
 		break;
 	default:
 		paragraph__text(p, "This side has closed it and the peer has acknowledged that, "
@@ -213,7 +220,8 @@ static void why_still_closing(struct paragraph *p, const struct snap_sock *sock)
 	}
 }
 
-/* A time-wait socket has a timer; an orphan has one that is not shown; else the program decides. */
+/* A time-wait socket has a timer, and so has an orphan, which is not shown; else both ends decide.
+ */
 static void why_fin_wait2(struct paragraph *p, const struct snap_sock *sock)
 {
 	if (sock->state == STATE_TIME_WAIT && sock->expires_known)
@@ -221,12 +229,14 @@ static void why_fin_wait2(struct paragraph *p, const struct snap_sock *sock)
 				"The kernel keeps the port for %s more (tcp_fin_timeout); if the "
 				"peer closes before that, for a minute from then on.",
 				format__left(sock->expires_ms).text);
-	else if (sock->state == STATE_TIME_WAIT || sock->dead == TRI_YES)
-		paragraph__text(p, "The kernel keeps the port for net.ipv4.tcp_fin_timeout; if the "
-				   "peer closes before that, for a minute from then on.");
+	else if (is_left_over(sock))
+		paragraph__text(p, "The kernel keeps the port until net.ipv4.tcp_fin_timeout is "
+				   "over; if the peer closes before that, for a minute from then "
+				   "on.");
 	else
-		paragraph__text(p, "The program has shut down its sending side only and still has "
-				   "the socket: that can last as long as the peer likes.");
+		paragraph__text(p, "The program has shut down its own direction, but still has the "
+				   "socket: this lasts until the peer closes its side or the "
+				   "program closes the socket.");
 }
 
 static void why_closing(struct paragraph *p, const struct advice *a, const struct snap_sock *sock,
@@ -318,12 +328,6 @@ bool advice__chose_port(const struct snap_sock *sock)
 	return sock->port_locked == TRI_YES;
 }
 
-/* A time-wait socket or an orphan: who connected is not known any more. */
-static bool is_left_over(const struct snap_sock *sock)
-{
-	return sock->holder == HOLDER_TIME_WAIT || sock->holder == HOLDER_ORPHAN;
-}
-
 static void why_client_port(struct paragraph *p, const struct advice *a,
 			    const struct snap_sock *sock, uint32_t index)
 {
@@ -342,6 +346,18 @@ static void why_client_port(struct paragraph *p, const struct advice *a,
 				a->req->port, a->snap->ephemeral_low, a->snap->ephemeral_high);
 }
 
+/* Until a bind() touches it, the bucket of a connect() says -1: __inet_hash_connect(). */
+static bool was_given_by_connect(const struct advice *a, const struct snap_sock *sock)
+{
+	const struct snap_bucket *bucket =
+		sock->bucket < a->snap->n_buckets ? &a->snap->buckets[sock->bucket] : NULL;
+
+	if (sock->port_locked != TRI_NO || sock->connect_bound == TRI_NO)
+		return false;
+	return sock->connect_bound == TRI_YES ||
+	       (bucket && bucket->fastreuse < 0 && bucket->fastreuseport < 0);
+}
+
 static void why_self_connect(struct paragraph *p, const struct advice *a,
 			     const struct snap_sock *sock, uint32_t index)
 {
@@ -358,16 +374,17 @@ static void why_self_connect(struct paragraph *p, const struct advice *a,
 				"port.",
 				holder__subject(a->snap, index).text, local.text);
 	if (advice__chose_port(sock))
-		paragraph__text(p, "It had bound this port itself, and then connected to it while "
-				   "nothing listened there.");
-	else if (sock->port_locked == TRI_NO)
+		paragraph__text(p, "It had bound this port itself, and then connected to the very "
+				   "same address and port.");
+	else if (was_given_by_connect(a, sock))
 		paragraph__text(p,
 				"It connected to port %u while nothing listened there, and was "
 				"given the same port for its own side by chance.",
 				a->req->port);
 	else
-		paragraph__text(p, "A connect() to this host does that when nothing listens there "
-				   "and its own side has the same port, bound or given by chance.");
+		paragraph__text(p, "A connect() does that when its own side has the very address "
+				   "and port that it connects to, bound before or given by "
+				   "chance.");
 }
 
 static void why_bound_only(struct paragraph *p, const struct advice *a,
@@ -393,7 +410,7 @@ static void why_inherited(struct paragraph *p, const struct advice *a, const str
 
 	paragraph__text(p,
 			"%s%s the listener on %s, but did not open it: it was inherited across "
-			"fork and exec, or passed on. The process that opened it has it no more.",
+			"fork and exec, or passed on. Whoever opened it does not hold it any more.",
 			holder__subject(a->snap, index).text, n > 1 ? " and others have" : " has",
 			advice__local(a, sock).text);
 }
@@ -405,12 +422,13 @@ static void why_ownerless(struct paragraph *p, const struct advice *a, const str
 
 	switch ((enum holder_class)sock->holder) {
 	case HOLDER_KERNEL:
-		paragraph__text(p,
-				"%s is a socket of the kernel itself (%s, for instance): no process "
-				"has it.",
-				local.text,
-				advice__is_udp(a) ? "WireGuard or another tunnel"
-						  : "an NFS client or server");
+		paragraph__text(
+			p,
+			"%s is a socket of the kernel itself (%s, for instance): no process "
+			"has it.",
+			local.text,
+			advice__is_udp(a) ? "WireGuard or another tunnel"
+					  : "an NFS client or server");
 		break;
 	case HOLDER_ORPHAN:
 		paragraph__text(p,

@@ -12,7 +12,8 @@ struct paragraph {
 	bool color;
 };
 
-/* The words of text from that column on; further lines begin with indent spaces. No newline behind. */
+/* The words of text from that column on; further lines begin with indent spaces. No newline behind.
+ */
 void paragraph__wrap(FILE *stream, const char *text, size_t column, size_t indent);
 
 __attribute__((format(printf, 2, 3))) void paragraph__text(struct paragraph *p, const char *fmt,
