@@ -185,8 +185,7 @@ static void why_time_wait(struct paragraph *p, const struct advice *a, const str
 	why_reuseaddr(p, a);
 }
 
-/* A time-wait socket or an orphan: no program has it any more. */
-static bool is_left_over(const struct snap_sock *sock)
+bool advice__is_left_over(const struct snap_sock *sock)
 {
 	return sock->holder == HOLDER_TIME_WAIT || sock->holder == HOLDER_ORPHAN;
 }
@@ -229,7 +228,7 @@ static void why_fin_wait2(struct paragraph *p, const struct snap_sock *sock)
 				"The kernel keeps the port for %s more (tcp_fin_timeout); if the "
 				"peer closes before that, for a minute from then on.",
 				format__left(sock->expires_ms).text);
-	else if (is_left_over(sock))
+	else if (advice__is_left_over(sock))
 		paragraph__text(p, "The kernel keeps the port until net.ipv4.tcp_fin_timeout is "
 				   "over; if the peer closes before that, for a minute from then "
 				   "on.");
@@ -252,8 +251,7 @@ static void why_closing(struct paragraph *p, const struct advice *a, const struc
 	why_reuseaddr(p, a);
 }
 
-/* The other socket is the caller's own, and nobody else's. */
-static bool is_own(const struct advice *a, uint32_t index)
+bool advice__is_own(const struct advice *a, uint32_t index)
 {
 	const struct proc_info *first;
 
@@ -271,7 +269,7 @@ static void why_listener(struct paragraph *p, const struct advice *a, const stru
 			holder__subject(a->snap, index).text,
 			n > 1 ? " and others that share its socket are" : " is",
 			advice__local(a, sock).text);
-	if (is_own(a, index))
+	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the same process: it binds the address twice.");
 }
 
@@ -331,7 +329,7 @@ bool advice__chose_port(const struct snap_sock *sock)
 static void why_client_port(struct paragraph *p, const struct advice *a,
 			    const struct snap_sock *sock, uint32_t index)
 {
-	if (is_left_over(sock))
+	if (advice__is_left_over(sock))
 		paragraph__text(p, "It is what is left of an outgoing connection to %s (%s).",
 				peer_of(sock).text, sock_state__name(sock));
 	else
@@ -363,7 +361,7 @@ static void why_self_connect(struct paragraph *p, const struct advice *a,
 {
 	struct endpoint local = advice__local(a, sock);
 
-	if (is_left_over(sock))
+	if (advice__is_left_over(sock))
 		paragraph__text(p,
 				"It is what is left of a socket that was connected to itself: from "
 				"%s to the very same address and port (%s).",
@@ -522,9 +520,9 @@ static void why_listen_race(struct paragraph *p, const struct advice *a,
 	paragraph__text(p,
 			"With the same reuse option on both sides Linux let both bind this "
 			"address, but only one may listen: %s%s was first, on %s.",
-			is_own(a, index) ? "another socket of " : "",
+			advice__is_own(a, index) ? "another socket of " : "",
 			holder__who(a->snap, index).text, advice__local(a, sock).text);
-	if (is_own(a, index))
+	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the program's own other socket: the same process listens "
 				   "twice.");
 }

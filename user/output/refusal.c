@@ -84,12 +84,9 @@ static void why_udp_holder(struct paragraph *p, const struct advice *a)
 {
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
-	const struct proc_info *first;
-	size_t n;
 
 	if (!sock)
 		return;
-	n = holder__procs(a->snap, index, &first, 1);
 	paragraph__text(p,
 			"%s has %s. Two UDP sockets share a port only where both set SO_REUSEADDR, "
 			"or both SO_REUSEPORT as the same user.",
@@ -104,7 +101,7 @@ static void why_udp_holder(struct paragraph *p, const struct advice *a)
 				advice__options(sock->reuseaddr, sock->reuseport));
 	if (sock->reuseport > 0 && a->req->reuseport && sock->uid_known && sock->uid != a->req->uid)
 		paragraph__text(p, "The users differ: uid %u and uid %u.", a->req->uid, sock->uid);
-	if (a->binder && n == 1 && first->pid == a->binder->pid)
+	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the same process: it binds the address twice.");
 }
 

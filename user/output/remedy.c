@@ -320,7 +320,7 @@ struct holder_text remedy__stop_one(const struct proc_info *proc)
 static void write_wait(struct paragraph *p, const struct advice *a, int64_t wait_ms)
 {
 	bool service = a->binder && remedy__is_system_service(a->binder);
-	char command[TEXT_WIDTH * 4];
+	char command[sizeof(struct holder_text) * 2 + 160];
 	int len = snprintf(command, sizeof(command), "%s%s%s --wait", remedy__bindtrace(a).text,
 			   address_option(a).text, bind_options(a).text);
 

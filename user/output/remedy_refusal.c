@@ -329,13 +329,15 @@ static void write_device(struct paragraph *p, const struct advice *a)
 
 static void write_wait_for_ports(struct paragraph *p, const struct advice *a)
 {
+	struct word enter = remedy__enter(a);
+
 	if (usage__covers(advice__usage(a))) {
 		paragraph__text(p, "wait until some of the sockets are gone: no port can be added");
 		return;
 	}
 	paragraph__text(p, "try again; where it happens often, see what the range is full of:");
-	paragraph__code(p, "%sss -Han%c | awk '{print $1, $5}' | sort | uniq -c | sort -n | tail",
-			remedy__enter(a).text, advice__is_udp(a) ? 'u' : 't');
+	paragraph__code(p, "%sss -Han%c | awk '{print $1, $5}' |%ssort | uniq -c | sort -n | tail",
+			enter.text, advice__is_udp(a) ? 'u' : 't', *enter.text ? "\n       " : " ");
 }
 
 bool remedy__write_without_fix(struct paragraph *p, const struct advice *a)

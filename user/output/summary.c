@@ -61,7 +61,18 @@ static void write_held(FILE *f, const struct advice *a, const char *what)
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
 
-	fprintf(f, "%s %s %s", holder__who(a->snap, index).text, what, advice__local(a, sock).text);
+	fprintf(f, "%s %s %s%s", holder__who(a->snap, index).text, what,
+		advice__local(a, sock).text, advice__is_own(a, index) ? ", the same process" : "");
+}
+
+static void write_self(FILE *f, const struct advice *a)
+{
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+
+	write_held(f, a,
+		   advice__is_left_over(sock) ? "was connected to itself on"
+					      : "is connected to itself on");
 }
 
 static void write_client(FILE *f, const struct advice *a)
@@ -118,7 +129,7 @@ void summary__reason(FILE *f, const struct advice *a)
 		write_client(f, a);
 		break;
 	case CAUSE_SELF_CONNECT:
-		write_held(f, a, "is connected to itself on");
+		write_self(f, a);
 		break;
 	case CAUSE_BOUND_ONLY:
 		write_held(f, a, "has bound, without listening,");
