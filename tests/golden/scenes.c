@@ -320,6 +320,21 @@ static void connection(struct scene *s)
 	s->expected = CAUSE_CONNECTION;
 }
 
+/* Come in by a listener that is no obstacle itself. */
+static void connection_queued(struct scene *s)
+{
+	struct snap_sock *sock;
+
+	refused(s, "10.0.0.5", 8080, "echo");
+	s->conflict.req.reuseport = true;
+	sock = add_connection(s, STATE_ESTABLISHED, "10.0.0.5", "10.0.0.9", 40404);
+	nobody_holds(sock, HOLDER_ACCEPT_QUEUE);
+	sock->inode = 0;
+	add_sock(s, STATE_LISTEN, "10.0.0.5")->reuseport = TRI_YES;
+	held_by(s, 12, "nginx", "nginx.service", 6, TRI_YES);
+	s->expected = CAUSE_CONNECTION;
+}
+
 static void client_port(struct scene *s)
 {
 	struct snap_sock *sock;
@@ -658,6 +673,7 @@ const struct scene_row scene_rows[] = {
 	{"dual_stack", dual_stack},
 	{"dual_stack_self", dual_stack_self},
 	{"connection", connection},
+	{"connection_queued", connection_queued},
 	{"client_port", client_port},
 	{"client_port_bound", client_port_bound},
 	{"client_port_time_wait", client_port_time_wait},
@@ -689,6 +705,7 @@ const struct scene_row scene_rows[] = {
 	{"hostile", hostile},
 	{"same_tuple", same_tuple},
 	{"same_tuple_time_wait", same_tuple_time_wait},
+	{"same_tuple_ipv6", same_tuple_ipv6},
 	{"ephemeral_exhausted", ephemeral_exhausted},
 	{"ephemeral_one_port", ephemeral_one_port},
 	{"bucket_connect", bucket_connect},

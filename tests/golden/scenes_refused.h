@@ -95,6 +95,19 @@ static void same_tuple_time_wait(struct scene *s)
 	s->expected = CAUSE_SAME_TUPLE;
 }
 
+/* The longest words that there are. */
+static void same_tuple_ipv6(struct scene *s)
+{
+	static const char local[] = "2001:db8:1111:2222:3333:4444:5555:6666";
+	static const char peer[] = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff";
+
+	connecting(s, local, 48888, peer, 49000);
+	s->conflict.snap.netns_name = strdup("web");
+	add_client(s, STATE_ESTABLISHED, local, 48888, peer, 49000);
+	held_by(s, 4100, "crawler", "crawler.service", 3, TRI_YES);
+	s->expected = CAUSE_SAME_TUPLE;
+}
+
 static void ephemeral_exhausted(struct scene *s)
 {
 	uint32_t crawler, other;

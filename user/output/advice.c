@@ -137,6 +137,17 @@ static size_t count_socks(const struct advice *a, enum tri reuseaddr)
 	return n;
 }
 
+/* Only this bind has SO_REUSEPORT: to set it on the other side, too, is the shorter way. */
+static bool shares_alone(const struct advice *a)
+{
+	if (!a->req->reuseport || a->req->reuseaddr)
+		return false;
+	for (size_t i = 0; i < a->verdict->n_blockers; i++)
+		if (a->snap->socks[a->verdict->blockers[i].sock].reuseport != TRI_NO)
+			return false;
+	return true;
+}
+
 /* Which side lacks SO_REUSEADDR; nothing where it would not help. */
 static void why_reuseaddr(struct paragraph *p, const struct advice *a)
 {
@@ -145,7 +156,12 @@ static void why_reuseaddr(struct paragraph *p, const struct advice *a)
 	const char *other = n == 1 ? "the other side" : "the other sockets";
 	const char *has = n == 1 ? "has" : "have";
 
-	if (unread)
+	if (shares_alone(a))
+		paragraph__text(p,
+				"This bind has set SO_REUSEPORT, %s %s not: Linux wants the same "
+				"option, that or SO_REUSEADDR, on both sides.",
+				other, has);
+	else if (unread)
 		paragraph__text(p,
 				"Linux wants SO_REUSEADDR on both sides. This bind has %s it; "
 				"whether %s %s could not be read.",
@@ -289,6 +305,9 @@ static void why_dual_stack(struct paragraph *p, const struct advice *a,
 				"%s has %s without IPV6_V6ONLY, and that takes the port for IPv4 "
 				"too.",
 				holder__subject(a->snap, index).text, advice__local(a, sock).text);
+	if (advice__is_own(a, index))
+		paragraph__text(p, "It is the same process: it binds the port for IPv4 and for "
+				   "IPv6.");
 }
 
 static void why_connection(struct paragraph *p, const struct advice *a,

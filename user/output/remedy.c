@@ -559,9 +559,10 @@ static bool offers_reuseport(const struct verdict *v)
 
 static void lasting_for_listener(struct paragraph *p, const struct advice *a)
 {
-	const char *share = offers_reuseport(a->verdict) ? " (to share it on purpose, both must "
-							   "set SO_REUSEPORT before bind())"
-							 : "";
+	const char *share = offers_reuseport(a->verdict)
+				    ? " (to share it on purpose, both must set SO_REUSEPORT before "
+				      "bind(), as the same user)"
+				    : "";
 	struct stopped s = who_to_stop(a);
 
 	if (s.self && s.n == 0 && !s.systemd)

@@ -270,6 +270,8 @@ static void lasting_for_ports(struct paragraph *p, const struct advice *a, const
 bool remedy__write_refusal_lasting(struct paragraph *p, const struct advice *a,
 				   const struct fix *now)
 {
+	const struct fix *wait;
+
 	switch (a->verdict->cause) {
 	case CAUSE_UDP_HOLDER:
 		lasting_for_udp(p, a, now);
@@ -285,6 +287,11 @@ bool remedy__write_refusal_lasting(struct paragraph *p, const struct advice *a,
 		lasting_for_ports(p, a, now);
 		return a->req->call == CALL_CONNECT;
 	case CAUSE_SAME_TUPLE:
+		wait = remedy__find(a->verdict, FIX_WAIT);
+		if (wait)
+			paragraph__text(p, "or wait about %s, and connect again",
+					format__wait(wait->wait_ms).text);
+		return true;
 	case CAUSE_PRIVILEGED_PORT:
 	case CAUSE_ALREADY_BOUND:
 		return true;
