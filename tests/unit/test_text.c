@@ -402,7 +402,7 @@ static void test_enter(void **state)
 	assert_null(strstr(page.text, "netns"));
 	free(page.text);
 	page = render("diag", elsewhere);
-	assert_non_null(strstr(page.text, "Do   bindtrace --netns all --port 8080 --wait\n"));
+	assert_non_null(strstr(page.text, "Do   bindtrace --netns NS --port 8080 --wait\n"));
 	free(page.text);
 }
 

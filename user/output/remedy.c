@@ -165,7 +165,7 @@ static struct word netns_option(const struct advice *a)
 	else if (pid)
 		snprintf(option.text, sizeof(option.text), " --netns %d", pid);
 	else
-		strcpy(option.text, " --netns all");
+		strcpy(option.text, " --netns NS"); /* the reader knows it */
 	return option;
 }
 
