@@ -52,9 +52,11 @@ static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 {
 	if (shot->features.lack == LACK_PERMISSION)
 		return bound_visible
-			       ? "as root: also the owners of other users' sockets and the "
+			       ? "run as root, bindtrace also shows the owners of other users' "
+				 "sockets and the "
 				 "SO_REUSEADDR of every socket, TIME_WAIT included"
-			       : "as root: also sockets that are bound but do not listen, the "
+			       : "run as root, bindtrace also shows sockets that are bound but do "
+				 "not listen, the "
 				 "owners "
 				 "of other users' sockets and the SO_REUSEADDR of every socket";
 	return bound_visible

@@ -230,6 +230,41 @@ static void closing_fin_wait2(struct scene *s)
 	s->expected = CAUSE_CLOSING;
 }
 
+/* Shut down by a program that still has it: no timer runs. */
+static void closing_shut_down(struct scene *s)
+{
+	refused(s, "0.0.0.0", 8080, "echo");
+	add_connection(s, STATE_FIN_WAIT2, "192.168.1.10", "192.168.1.77", 51515);
+	held_by(s, 4101, "echo", NULL, 5, TRI_YES);
+	s->expected = CAUSE_CLOSING;
+}
+
+/* tcp_fin_timeout of more than a minute: the kernel keeps the orphan as it is. */
+static void closing_orphan(struct scene *s)
+{
+	refused(s, "0.0.0.0", 8080, "echo");
+	nobody_holds(add_connection(s, STATE_FIN_WAIT2, "192.168.1.10", "192.168.1.77", 51515),
+		     HOLDER_ORPHAN);
+	s->expected = CAUSE_CLOSING;
+}
+
+static void closing_last_ack(struct scene *s)
+{
+	refused(s, "0.0.0.0", 8080, "echo");
+	nobody_holds(add_connection(s, STATE_LAST_ACK, "192.168.1.10", "192.168.1.77", 51515),
+		     HOLDER_ORPHAN);
+	nobody_holds(add_connection(s, STATE_CLOSING, "192.168.1.10", "192.168.1.77", 51516),
+		     HOLDER_ORPHAN);
+	s->expected = CAUSE_CLOSING;
+}
+
+/* In another network namespace, where the commands have to run, too. */
+static void time_wait_netns(struct scene *s)
+{
+	time_wait_one_sided(s);
+	s->conflict.snap.netns_name = strdup("web");
+}
+
 static void listener(struct scene *s)
 {
 	refused(s, "0.0.0.0", 8080, "echo");
@@ -237,6 +272,14 @@ static void listener(struct scene *s)
 	add_sock(s, STATE_LISTEN, "0.0.0.0")->reuseaddr = TRI_YES;
 	for (int i = 0; i < 4; i++)
 		held_by(s, 12 + i, "nginx", "nginx.service", 6, i ? TRI_NO : TRI_YES);
+	s->expected = CAUSE_LISTENER;
+}
+
+static void listener_self(struct scene *s)
+{
+	refused(s, "0.0.0.0", 8080, "echo");
+	add_sock(s, STATE_LISTEN, "0.0.0.0");
+	held_by(s, 4242, "echo", "echo.service", 3, TRI_YES);
 	s->expected = CAUSE_LISTENER;
 }
 
@@ -277,6 +320,21 @@ static void connection(struct scene *s)
 	s->expected = CAUSE_CONNECTION;
 }
 
+/* Come in by a listener that is no obstacle itself. */
+static void connection_queued(struct scene *s)
+{
+	struct snap_sock *sock;
+
+	refused(s, "10.0.0.5", 8080, "echo");
+	s->conflict.req.reuseport = true;
+	sock = add_connection(s, STATE_ESTABLISHED, "10.0.0.5", "10.0.0.9", 40404);
+	nobody_holds(sock, HOLDER_ACCEPT_QUEUE);
+	sock->inode = 0;
+	add_sock(s, STATE_LISTEN, "10.0.0.5")->reuseport = TRI_YES;
+	held_by(s, 12, "nginx", "nginx.service", 6, TRI_YES);
+	s->expected = CAUSE_CONNECTION;
+}
+
 static void client_port(struct scene *s)
 {
 	struct snap_sock *sock;
@@ -289,6 +347,22 @@ static void client_port(struct scene *s)
 	s->expected = CAUSE_CLIENT_PORT;
 }
 
+/* The program had bound the port before it connected: no sysctl keeps it from that. */
+static void client_port_bound(struct scene *s)
+{
+	client_port(s);
+	snap_of(s)->socks[0].port_locked = TRI_YES;
+}
+
+/* A connection that has ended, in another network namespace. */
+static void client_port_time_wait(struct scene *s)
+{
+	refused(s, "0.0.0.0", 36000, "echo");
+	s->conflict.snap.netns_name = strdup("web");
+	add_time_wait(s, "93.184.216.34", 443, 41230)->role = ROLE_CLIENT;
+	s->expected = CAUSE_CLIENT_PORT;
+}
+
 static void self_connect(struct scene *s)
 {
 	struct snap_sock *sock;
@@ -298,6 +372,26 @@ static void self_connect(struct scene *s)
 	sock->port_locked = TRI_NO;
 	sock->role = ROLE_SELF;
 	held_by(s, 91, "poller", NULL, 4, TRI_YES);
+	snap_of(s)->buckets[0].fastreuse = snap_of(s)->buckets[0].fastreuseport = -1;
+	s->expected = CAUSE_SELF_CONNECT;
+}
+
+/* The client had bound the port that it then connected to. */
+static void self_connect_bound(struct scene *s)
+{
+	self_connect(s);
+	snap_of(s)->socks[0].port_locked = TRI_YES;
+	snap_of(s)->buckets[0].fastreuse = snap_of(s)->buckets[0].fastreuseport = 0;
+}
+
+/* What is left of it, and nobody knows how it got its port. */
+static void self_connect_time_wait(struct scene *s)
+{
+	struct snap_sock *sock;
+
+	refused(s, "127.0.0.1", 36000, "echo");
+	sock = add_time_wait(s, "127.0.0.1", 36000, 41230);
+	sock->role = ROLE_SELF;
 	s->expected = CAUSE_SELF_CONNECT;
 }
 
@@ -380,6 +474,12 @@ static void listen_race(struct scene *s)
 	add_sock(s, STATE_LISTEN, "127.0.0.1")->reuseaddr = TRI_YES;
 	held_by(s, 4100, "echo", "echo.service", 3, TRI_YES);
 	s->expected = CAUSE_LISTEN_RACE;
+}
+
+static void listen_race_self(struct scene *s)
+{
+	listen_race(s);
+	snap_of(s)->procs[0].pid = 4242;
 }
 
 static void unexplained(struct scene *s)
@@ -486,6 +586,14 @@ static void diag(struct scene *s)
 	s->expected = CAUSE_TIME_WAIT;
 }
 
+/* The same of a connection that is still closing. */
+static void diag_closing(struct scene *s)
+{
+	diag(s);
+	s->port.snap.socks[0].substate = STATE_FIN_WAIT2;
+	s->expected = CAUSE_CLOSING;
+}
+
 static void mixed_50k(struct scene *s)
 {
 	asked(s, 8080);
@@ -552,16 +660,26 @@ static void hostile(struct scene *s)
 const struct scene_row scene_rows[] = {
 	{"time_wait", time_wait},
 	{"time_wait_one_sided", time_wait_one_sided},
+	{"time_wait_netns", time_wait_netns},
 	{"time_wait_port", time_wait_port},
 	{"closing", closing},
 	{"closing_fin_wait2", closing_fin_wait2},
+	{"closing_shut_down", closing_shut_down},
+	{"closing_orphan", closing_orphan},
+	{"closing_last_ack", closing_last_ack},
 	{"listener", listener},
+	{"listener_self", listener_self},
 	{"listener_port", listener_port},
 	{"dual_stack", dual_stack},
 	{"dual_stack_self", dual_stack_self},
 	{"connection", connection},
+	{"connection_queued", connection_queued},
 	{"client_port", client_port},
+	{"client_port_bound", client_port_bound},
+	{"client_port_time_wait", client_port_time_wait},
 	{"self_connect", self_connect},
+	{"self_connect_bound", self_connect_bound},
+	{"self_connect_time_wait", self_connect_time_wait},
 	{"bound_only", bound_only},
 	{"inherited", inherited},
 	{"ownerless_kernel", ownerless_kernel},
@@ -571,6 +689,7 @@ const struct scene_row scene_rows[] = {
 	{"device", device},
 	{"bucket_passes", bucket_passes},
 	{"listen_race", listen_race},
+	{"listen_race_self", listen_race_self},
 	{"unexplained", unexplained},
 	{"empty_port", empty_port},
 	{"half_taken", half_taken},
@@ -579,15 +698,20 @@ const struct scene_row scene_rows[] = {
 	{"no_obstacle", no_obstacle},
 	{"mixed_flags", mixed_flags},
 	{"diag", diag},
+	{"diag_closing", diag_closing},
 	{"mixed_50k", mixed_50k},
 	{"conflict_50k", conflict_50k},
 	{"ipv6_long", ipv6_long},
 	{"hostile", hostile},
 	{"same_tuple", same_tuple},
 	{"same_tuple_time_wait", same_tuple_time_wait},
+	{"same_tuple_ipv6", same_tuple_ipv6},
 	{"ephemeral_exhausted", ephemeral_exhausted},
+	{"ephemeral_one_port", ephemeral_one_port},
 	{"bucket_connect", bucket_connect},
+	{"bucket_connect_some", bucket_connect_some},
 	{"autobind_exhausted", autobind_exhausted},
+	{"autobind_one_port", autobind_one_port},
 	{"listen_exhausted", listen_exhausted},
 	{"whole_range_exhausted", whole_range_exhausted},
 	{"udp_exhausted", udp_exhausted},
@@ -604,6 +728,9 @@ const struct scene_row scene_rows[] = {
 	{"denied_cgroup", denied_cgroup},
 	{"already_bound", already_bound},
 	{"no_device", no_device},
+	{"no_device_bound", no_device_bound},
+	{"no_device_back", no_device_back},
+	{"no_device_unknown", no_device_unknown},
 	{"other_error", other_error},
 };
 

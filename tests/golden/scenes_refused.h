@@ -95,6 +95,19 @@ static void same_tuple_time_wait(struct scene *s)
 	s->expected = CAUSE_SAME_TUPLE;
 }
 
+/* The longest words that there are. */
+static void same_tuple_ipv6(struct scene *s)
+{
+	static const char local[] = "2001:db8:1111:2222:3333:4444:5555:6666";
+	static const char peer[] = "2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff";
+
+	connecting(s, local, 48888, peer, 49000);
+	s->conflict.snap.netns_name = strdup("web");
+	add_client(s, STATE_ESTABLISHED, local, 48888, peer, 49000);
+	held_by(s, 4100, "crawler", "crawler.service", 3, TRI_YES);
+	s->expected = CAUSE_SAME_TUPLE;
+}
+
 static void ephemeral_exhausted(struct scene *s)
 {
 	uint32_t crawler, other;
@@ -118,6 +131,17 @@ static void ephemeral_exhausted(struct scene *s)
 	s->expected = CAUSE_EPHEMERAL_EXHAUSTED;
 }
 
+static void ephemeral_one_port(struct scene *s)
+{
+	connecting(s, "0.0.0.0", 0, "93.184.216.34", 443);
+	parse("10.0.0.5", &s->conflict.req.addr);
+	s->conflict.snap.ephemeral_low = s->conflict.snap.ephemeral_high = 50000;
+	add_client(s, STATE_TIME_WAIT, "10.0.0.5", 50000, "93.184.216.34", 443);
+	s->conflict.facts.tw_reuse = 1;
+	sum_up(s);
+	s->expected = CAUSE_EPHEMERAL_EXHAUSTED;
+}
+
 /* Ports that other programs bound before they connected elsewhere. */
 static void bucket_connect(struct scene *s)
 {
@@ -130,6 +154,29 @@ static void bucket_connect(struct scene *s)
 	snapshot__add_bucket(snap_of(s));
 	for (uint16_t port = 32768; port < 61000; port++) {
 		add_client(s, STATE_ESTABLISHED, "10.0.0.5", port, "10.9.9.9", 80)->bucket = 1;
+		hold_last(s, proxy, 3);
+	}
+	sum_up(s);
+	s->expected = CAUSE_BUCKET;
+}
+
+/* A few of the ports are connected to the destination, too; and it is another namespace. */
+static void bucket_connect_some(struct scene *s)
+{
+	uint32_t proxy;
+
+	connecting(s, "0.0.0.0", 0, "93.184.216.34", 443);
+	parse("10.0.0.5", &s->conflict.req.addr);
+	s->conflict.snap.netns_name = strdup("web");
+	proxy = add_proc(s, 900, "proxy", NULL);
+	snapshot__add_bucket(snap_of(s));
+	snapshot__add_bucket(snap_of(s));
+	for (uint16_t port = 32768; port < 61000; port++) {
+		bool same = port == 50000;
+
+		add_client(s, STATE_ESTABLISHED, "10.0.0.5", port,
+			   same ? "93.184.216.34" : "10.9.9.9", same ? 443 : 80)
+			->bucket = !same;
 		hold_last(s, proxy, 3);
 	}
 	sum_up(s);
@@ -155,6 +202,14 @@ static void autobind_exhausted(struct scene *s)
 {
 	refused(s, "127.0.0.1", 0, "worker");
 	refused_by(s, STAGE_TEST, EADDRINUSE);
+	fill_range(s, STATE_BOUND, "127.0.0.1");
+}
+
+static void autobind_one_port(struct scene *s)
+{
+	refused(s, "127.0.0.1", 0, "worker");
+	refused_by(s, STAGE_TEST, EADDRINUSE);
+	s->conflict.snap.ephemeral_low = s->conflict.snap.ephemeral_high = 50000;
 	fill_range(s, STATE_BOUND, "127.0.0.1");
 }
 
@@ -305,6 +360,30 @@ static void no_device(struct scene *s)
 	refused_by(s, STAGE_PROTOCOL, ENODEV);
 	s->conflict.req.ifindex = 7;
 	s->expected = CAUSE_NO_DEVICE;
+}
+
+/* Not link-local, so that the device is that of SO_BINDTODEVICE. */
+static void no_device_bound(struct scene *s)
+{
+	refused(s, "2001:db8::5", 8080, "echo");
+	refused_by(s, STAGE_PROTOCOL, ENODEV);
+	s->conflict.req.ifindex = 9;
+	s->conflict.snap.netns_name = strdup("web");
+	s->expected = CAUSE_NO_DEVICE;
+}
+
+/* It has come by the time its name was asked for. */
+static void no_device_back(struct scene *s)
+{
+	no_device(s);
+	if (snapshot__add_device(snap_of(s), 7, "wlan0"))
+		abort();
+}
+
+static void no_device_unknown(struct scene *s)
+{
+	no_device(s);
+	s->conflict.req.ifindex = 0;
 }
 
 static void other_error(struct scene *s)

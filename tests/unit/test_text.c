@@ -27,14 +27,13 @@ static struct page render(const char *name, struct output_config config)
 	return page;
 }
 
-/* A headline may be longer; all else fits a terminal. */
+/* All of it fits a terminal. */
 static void test_width(void **state)
 {
 	for (size_t i = 0; i < n_scene_rows; i++) {
 		struct page page = render(scene_rows[i].name, (struct output_config){0});
-		char *rest = strchr(page.text, '\n'), *line;
+		char *rest = page.text, *line;
 
-		rest++;
 		while ((line = strsep(&rest, "\n"))) {
 			size_t len = strlen(line);
 
@@ -176,10 +175,10 @@ static const struct {
 } phrases[] = {
 	{"empty_port", "8080/tcp is free: a plain bind to 0.0.0.0 or [::] would succeed.\n"},
 	{"listener_port", "8080/tcp is taken: a plain bind to 0.0.0.0 or [::] gets EADDRINUSE.\n"},
-	{"half_taken", " in network namespace web is taken: a plain bind to [::] gets EADDRINUSE; "
-		       "one to 0.0.0.0 would succeed.\n"},
+	{"half_taken", " in network namespace web is taken: a plain bind to [::] gets\n"
+		       "  EADDRINUSE; one to 0.0.0.0 would succeed.\n"},
 	{"time_wait", "Neither side set SO_REUSEADDR; Linux wants it on both.\n"},
-	{"time_wait", "\nDo   bindtrace --port 9527 --wait (returns when"},
+	{"time_wait", "\nDo   bindtrace --port 9527 -4 --wait && systemctl start echo.service\n"},
 	{"time_wait", "     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));\n"},
 	{"time_wait", "nobody; former owner unknown, 41 s left\n"},
 	{"time_wait_one_sided", "nobody; was echo[4101] (echo.service), 41 s left\n"},
@@ -198,7 +197,7 @@ static const struct {
 	{"unexplained", "Why  Unknown."},
 	{"unexplained", "Note The sockets changed while they were read"},
 	{"diag", "Note Read without BPF"},
-	{"unknown", "may succeed or not.\n"},
+	{"unknown", " may or may not\n  succeed.\n"},
 	{"mixed_50k", "Note Only 50000 of 50417 sockets"},
 	{"one_address", "Only the first row is in the way"},
 	{"bucket_passes", "ok*"},
@@ -216,17 +215,18 @@ static const struct {
 	{"ephemeral_exhausted", "net.ipv4.tcp_tw_reuse is 2: for\n     loopback only."},
 	{"ephemeral_exhausted", "\nDo   sysctl -w net.ipv4.tcp_tw_reuse=1\n"},
 	{"bucket_connect",
-	 "Why  No connection that exists now is to blame. 28229 of the 28232 ports"},
+	 "Why  No connection that exists now is in the way. But a bind() has marked all\n"
+	 "     28229 ports that connect() may choose from.\n"},
 	{"bucket_connect",
 	 "\nDo   in the programs that bind() to port 0 before they connect(), the first "
 	 "of\n     them proxy[900],"},
-	{"autobind_exhausted", "\nDo   in worker[4242], before the bind()"},
+	{"autobind_exhausted", "\nDo   if worker[4242] is a client: before its bind()"},
 	{"whole_range_exhausted",
-	 "\nDo   stop, or restart, the programs that have most of the ports\n"},
+	 "\nDo   close sockets on these ports; hoarder[700] has 64509 of them\n     kill 700\n"},
 	{"ephemeral_exhausted",
 	 "     27 are marked by a bind(), and such a port connect() never takes.\n"},
 	{"not_local_tentative", "is on an interface, but not usable yet"},
-	{"udp_unknown", "(sudo bindtrace --proto\n     udp --port 53)"},
+	{"udp_unknown", "\n     sudo bindtrace --proto udp --port 53\n"},
 	{"autobind_exhausted", "Why  A bind() to port 0 takes a port out of"},
 	{"autobind_exhausted", "     setsockopt(fd, SOL_IP, IP_BIND_ADDRESS_NO_PORT, "},
 	{"listen_exhausted", "Why  listen() on a socket that was never bound takes a port"},
@@ -236,8 +236,13 @@ static const struct {
 	{"range_free_again", " a moment later, 28228 of 28232 were free.\n"},
 	{"range_free_again", "\nDo   try again; "},
 	{"range_free_again", "\n  28228  free by the time they were counted\n"},
-	{"udp_holder", ": bind 0.0.0.0:5353/udp refused, EADDRINUSE\n"},
-	{"udp_holder", "This bind has SO_REUSEPORT only, that one has SO_REUSEADDR only."},
+	{"udp_holder", "\n         bind 0.0.0.0:5353/udp refused, EADDRINUSE\n"},
+	{"same_tuple_time_wait", "or wait about 44 s, and connect again\n"},
+	{"connection_queued", "held by nobody yet: not accepted by nginx[12]\n"},
+	{"connection_queued", "has come in on this port, and nobody"},
+	{"dual_stack_self", "it binds the port for IPv4 and for IPv6."},
+	{"same_tuple_ipv6", "EADDRNOTAVAIL,\n         in network namespace web\n"},
+	{"udp_holder", "This bind has set SO_REUSEPORT only, that one SO_REUSEADDR only."},
 	{"udp_port", "53/udp is taken: a plain bind to 0.0.0.0 or [::] gets EADDRINUSE.\n"},
 	{"udp_port", "\nDo   systemctl stop systemd-resolved.service\n     or keep it"},
 	{"udp_port", "\n     DNSStubListener=no\n"},
@@ -257,7 +262,46 @@ static const struct {
 	{"denied_cgroup", " connect to 10.0.0.9:5432 refused, EPERM\n"},
 	{"already_bound", "Why  This very socket is bound to port 8080 already."},
 	{"already_bound", "\nDo   close the socket and bind a new one"},
-	{"no_device", "Why  The socket is tied to device if7 "},
+	{"no_device", "Why  The socket is tied to device number 7 (by the scope"},
+	{"no_device", "\n     ip link\n     Then give the address with one of these"},
+	{"no_device_bound", "device number 9 (by SO_BINDTODEVICE), and there is"},
+	{"no_device_bound", "\n     ip netns exec web ip link\n     Then make a new socket"},
+	{"no_device_back", "A moment later there was: wlan0.\n"},
+	{"no_device_unknown", "tied to a device that does not exist in its\n"},
+	{"self_connect", "same port for its own side by chance.\n"},
+	{"self_connect_bound", "It had bound this port itself"},
+	{"self_connect_bound", "do not connect() to the port that the\n     same socket"},
+	{"self_connect_time_wait", "bound before or given by chance.\n"},
+	{"closing", "and the peer has not acknowledged that."},
+	{"closing", "    held by no process: closed by its program, the kernel is still finishing "
+		    "it\n"},
+	{"closing_fin_wait2", "keeps the port for 58 s more (tcp_fin_timeout)"},
+	{"closing_orphan", "until net.ipv4.tcp_fin_timeout is over; if"},
+	{"closing_orphan", "Or wait until net.ipv4.tcp_fin_timeout is\n     over.\n"},
+	{"closing_shut_down", "The program has shut down its own direction"},
+	{"closing_last_ack", "\nDo   ss -K state last-ack state closing sport = :8080\n"},
+	{"client_port", "Port 36000 is in net.ipv4.ip_local_port_range (32768 to 60999)"},
+	{"client_port_bound", "had asked for this port itself, with bind()."},
+	{"client_port_bound", "let the client use another local port\n"},
+	{"client_port_time_wait", "\nDo   ip netns exec web sysctl -w net.ipv4.ip_local_reserved"},
+	{"time_wait_netns", "\nDo   bindtrace --netns web --port 8080 -4 --reuseaddr --wait &&\n"
+			    "       systemctl start echo.service\n"},
+	{"bound_only", "The socket is its file descriptor 7."},
+	{"bound_only", "`ss -l` and /proc/net/tcp do not show such a socket"},
+	{"listener_self", "\nDo   close the other socket in the same process first, or bind only"},
+	{"listen_race_self", "another socket of echo[4242] was first"},
+	{"listen_race_self", "It is the program's own other socket"},
+	{"listen_race_self", "process first, or listen only once\n"},
+	{"ephemeral_one_port", "     The one port that connect() may choose has a connection"},
+	{"ephemeral_one_port", "\n  1      all: 50000\n"},
+	{"autobind_one_port", "     The one port of the range is taken.\n"},
+	{"autobind_one_port", "close the socket on this port; hoarder[700] has it\n"},
+	{"ephemeral_exhausted", "\n     sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"\n"},
+	{"ephemeral_exhausted", "net.ipv4.ip_local_reserved_ports\n     first, or programs"},
+	{"ephemeral_exhausted", "or to another\n     address of the destination"},
+	{"bucket_connect_some",
+	 "of the 28229\n     that connect() may choose from, 1 is connected"},
+	{"diag_closing", "whether\n     the other side has could not be read.\n"},
 	{"other_error", "Why  EINVAL is no address conflict"},
 };
 
@@ -271,6 +315,77 @@ static void test_phrases(void **state)
 				 page.text);
 		free(page.text);
 	}
+}
+
+/* What must not be said. */
+static const struct {
+	const char *scene, *words;
+} untrue[] = {
+	{"self_connect_bound", "by chance"},
+	{"self_connect_bound", "reserved_ports"},
+	{"client_port_bound", "reserved_ports"},
+	{"client_port_bound", "ip_local_port_range"},
+	{"closing_fin_wait2", "answers"},
+	{"closing_orphan", "acknowledges"},
+	{"closing_shut_down", "left"},
+	{"no_device", "bring"},
+	{"listener_self", "one of the two"},
+	{"listen_race_self", "one of the two"},
+	{"whole_range_exhausted", "sysctl"},
+	{"ephemeral_one_port", "1 are"},
+	{"ephemeral_one_port", "1 ports"},
+	{"autobind_one_port", "1 ports"},
+	{"autobind_one_port", "1 are"},
+	{"diag", "had set"},
+	{"diag", "had not set"},
+	{"diag_closing", "had set"},
+	{"diag_closing", "had not set"},
+};
+
+static void test_nothing_untrue(void **state)
+{
+	for (size_t i = 0; i < sizeof(untrue) / sizeof(untrue[0]); i++) {
+		struct page page = render(untrue[i].scene, (struct output_config){0});
+
+		if (strstr(page.text, untrue[i].words))
+			fail_msg("%s: \"%s\" in:\n%s", untrue[i].scene, untrue[i].words, page.text);
+		free(page.text);
+	}
+}
+
+/* The summary says what the text says: a flag that could not be read is not claimed. */
+static void test_unread_summary(void **state)
+{
+	static const char *const scenes[] = {"diag", "diag_closing"};
+
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+		struct page page = render(scenes[i], (struct output_config){.json = true});
+
+		assert_non_null(strstr(page.text, " or not (it could not be read)"));
+		assert_null(strstr(page.text, "had not set SO_REUSEADDR"));
+		assert_null(strstr(page.text, "this bind must set it, too"));
+		free(page.text);
+	}
+}
+
+/* Without a name it is entered through a process: one that holds the port, or the refused one. */
+static void test_enter(void **state)
+{
+	struct output_config elsewhere = {.own_netns = 1};
+	struct page page = render("client_port", elsewhere);
+
+	assert_non_null(strstr(page.text, "Do   nsenter -t 55 -n sysctl -w net.ipv4.ip_local_res"));
+	assert_null(strstr(page.text, "/etc/sysctl.d"));
+	free(page.text);
+	page = render("time_wait", elsewhere);
+	assert_non_null(strstr(page.text, "Do   bindtrace --netns 4242 --port 9527 -4 --wait "));
+	free(page.text);
+	page = render("time_wait_port", (struct output_config){.own_netns = 4026531840});
+	assert_null(strstr(page.text, "netns"));
+	free(page.text);
+	page = render("diag", elsewhere);
+	assert_non_null(strstr(page.text, "Do   bindtrace --netns NS --port 8080 --wait\n"));
+	free(page.text);
 }
 
 /* Sockets were not looked at, so that nothing is said of them; and nothing is left open. */
@@ -496,15 +611,16 @@ static void test_paragraph(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_width),	    cmocka_unit_test(test_nothing_hostile),
-		cmocka_unit_test(test_color),	    cmocka_unit_test(test_grouping),
-		cmocka_unit_test(test_many_rows),   cmocka_unit_test(test_alternating),
-		cmocka_unit_test(test_phrases),	    cmocka_unit_test(test_quiet),
-		cmocka_unit_test(test_run),	    cmocka_unit_test(test_table),
-		cmocka_unit_test(test_paragraph),   cmocka_unit_test(test_other_errors),
-		cmocka_unit_test(test_udp),	    cmocka_unit_test(test_netns),
-		cmocka_unit_test(test_events),	    cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_wider_range),
+		cmocka_unit_test(test_width),	       cmocka_unit_test(test_nothing_hostile),
+		cmocka_unit_test(test_color),	       cmocka_unit_test(test_grouping),
+		cmocka_unit_test(test_many_rows),      cmocka_unit_test(test_alternating),
+		cmocka_unit_test(test_phrases),	       cmocka_unit_test(test_nothing_untrue),
+		cmocka_unit_test(test_unread_summary), cmocka_unit_test(test_enter),
+		cmocka_unit_test(test_quiet),	       cmocka_unit_test(test_run),
+		cmocka_unit_test(test_table),	       cmocka_unit_test(test_paragraph),
+		cmocka_unit_test(test_other_errors),   cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_netns),	       cmocka_unit_test(test_events),
+		cmocka_unit_test(test_durations),      cmocka_unit_test(test_wider_range),
 	};
 
 	setenv("TZ", "UTC", 1);

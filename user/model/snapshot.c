@@ -268,6 +268,11 @@ bool ip_addr__is_mapped(const struct ip_addr *addr)
 	return memcmp(addr->bytes, prefix, sizeof(prefix)) == 0;
 }
 
+bool ip_addr__is_link_local(uint16_t family, const struct ip_addr *addr)
+{
+	return family == AF_INET6 && addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
+}
+
 bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

@@ -303,6 +303,7 @@ void proc_info__free(struct proc_info *proc); /* frees the strings; accepts NULL
 
 bool ip_addr__is_any(uint16_t family, const struct ip_addr *addr);
 bool ip_addr__is_mapped(const struct ip_addr *addr); /* ::ffff:a.b.c.d; AF_INET6 only */
+bool ip_addr__is_link_local(uint16_t family, const struct ip_addr *addr); /* fe80::/10 */
 bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b);
 
 /*

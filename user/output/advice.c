@@ -137,27 +137,45 @@ static size_t count_socks(const struct advice *a, enum tri reuseaddr)
 	return n;
 }
 
+/* Only this bind has SO_REUSEPORT: to set it on the other side, too, is the shorter way. */
+static bool shares_alone(const struct advice *a)
+{
+	if (!a->req->reuseport || a->req->reuseaddr)
+		return false;
+	for (size_t i = 0; i < a->verdict->n_blockers; i++)
+		if (a->snap->socks[a->verdict->blockers[i].sock].reuseport != TRI_NO)
+			return false;
+	return true;
+}
+
 /* Which side lacks SO_REUSEADDR; nothing where it would not help. */
 static void why_reuseaddr(struct paragraph *p, const struct advice *a)
 {
+	size_t n = a->verdict->n_blockers;
 	size_t lacking = count_socks(a, TRI_NO), unread = count_socks(a, TRI_UNKNOWN);
-	const char *other = a->verdict->n_blockers == 1 ? "the other side" : "the other sockets";
+	const char *other = n == 1 ? "the other side" : "the other sockets";
+	const char *has = n == 1 ? "has" : "have";
 
-	if (unread)
+	if (shares_alone(a))
 		paragraph__text(p,
-				"Whether %s set SO_REUSEADDR could not be read; this bind has%s. "
-				"Linux wants it on both sides.",
-				other, a->req->reuseaddr ? "" : " not");
-	else if (!a->req->reuseaddr && lacking == a->verdict->n_blockers)
+				"This bind has set SO_REUSEPORT, %s %s not: Linux wants the same "
+				"option, that or SO_REUSEADDR, on both sides.",
+				other, has);
+	else if (unread)
+		paragraph__text(p,
+				"Linux wants SO_REUSEADDR on both sides. This bind has %s it; "
+				"whether %s %s could not be read.",
+				a->req->reuseaddr ? "set" : "not set", other, has);
+	else if (!a->req->reuseaddr && lacking == n)
 		paragraph__text(p, "Neither side set SO_REUSEADDR; Linux wants it on both.");
 	else if (!a->req->reuseaddr && lacking)
 		paragraph__text(p, "Neither this bind nor all of the sockets above have "
 				   "SO_REUSEADDR; Linux wants it on both sides.");
 	else if (lacking)
 		paragraph__text(p,
-				"This bind has SO_REUSEADDR, %s had not: Linux wants it on both "
+				"This bind has set SO_REUSEADDR, %s %s not: Linux wants it on both "
 				"sides.",
-				other);
+				other, has);
 	else if (!a->req->reuseaddr)
 		paragraph__text(
 			p,
@@ -183,28 +201,78 @@ static void why_time_wait(struct paragraph *p, const struct advice *a, const str
 	why_reuseaddr(p, a);
 }
 
-static const char *closing_phase(const struct snap_sock *sock)
+bool advice__is_left_over(const struct snap_sock *sock)
+{
+	return sock->holder == HOLDER_TIME_WAIT || sock->holder == HOLDER_ORPHAN;
+}
+
+/* What has happened to the connection, and what the kernel is waiting for. */
+static void why_still_closing(struct paragraph *p, const struct snap_sock *sock)
 {
 	switch (sock->state) {
 	case STATE_FIN_WAIT1:
-		return "this side has closed it and the peer has not even acknowledged that";
+		paragraph__text(p, "This side has closed it, and the peer has not acknowledged "
+				   "that. The kernel repeats it until the peer does, or until it "
+				   "gives up. Even then the port stays taken for a while "
+				   "(FIN_WAIT2, then TIME_WAIT).");
+		break;
 	case STATE_CLOSING:
-		return "both sides have closed it and the peer has not acknowledged that";
+		paragraph__text(p, "Both sides have closed it, and the peer has not acknowledged "
+				   "that. The kernel repeats it until the peer does, or until it "
+				   "gives up. After an acknowledgement the port stays taken for a "
+				   "minute more (TIME_WAIT).");
+		break;
 	case STATE_LAST_ACK:
-		return "both sides have closed it and the peer's last acknowledgement is missing";
+		paragraph__text(p,
+				"Both sides have closed it, the peer first, and the peer has not "
+				"acknowledged the last word. The kernel repeats it until the "
+				"peer does, or until it gives up; either frees the port.");
+		break;
 	default:
-		return "this side has closed it and the peer has not closed its own yet";
+		paragraph__text(p, "This side has closed it and the peer has acknowledged that, "
+				   "but the peer has not closed its own side.");
+		break;
 	}
+}
+
+/* A time-wait socket has a timer, and so has an orphan, which is not shown; else both ends decide.
+ */
+static void why_fin_wait2(struct paragraph *p, const struct snap_sock *sock)
+{
+	if (sock->state == STATE_TIME_WAIT && sock->expires_known)
+		paragraph__text(p,
+				"The kernel keeps the port for %s more (tcp_fin_timeout); if the "
+				"peer closes before that, for a minute from then on.",
+				format__left(sock->expires_ms).text);
+	else if (advice__is_left_over(sock))
+		paragraph__text(p, "The kernel keeps the port until net.ipv4.tcp_fin_timeout is "
+				   "over; if the peer closes before that, for a minute from then "
+				   "on.");
+	else
+		paragraph__text(p, "The program has shut down its own direction, but still has the "
+				   "socket: this lasts until the peer closes its side or the "
+				   "program closes the socket.");
 }
 
 static void why_closing(struct paragraph *p, const struct advice *a, const struct snap_sock *sock,
 			uint32_t index)
 {
-	paragraph__text(p,
-			"A connection to %s is still closing (%s): %s. The kernel keeps the port "
-			"until the peer answers or a timeout ends it.",
-			peer_of(sock).text, sock_state__name(sock), closing_phase(sock));
+	paragraph__text(p, "A connection to %s is still closing (%s).", peer_of(sock).text,
+			sock_state__name(sock));
+	why_still_closing(p, sock);
+	if (sock->state == STATE_FIN_WAIT2 || sock->state == STATE_TIME_WAIT)
+		why_fin_wait2(p, sock);
+	if (a->verdict->n_blockers > 1)
+		paragraph__text(p, "It is one of %zu sockets in the way.", a->verdict->n_blockers);
 	why_reuseaddr(p, a);
+}
+
+bool advice__is_own(const struct advice *a, uint32_t index)
+{
+	const struct proc_info *first;
+
+	return a->binder && a->binder->pid > 0 && holder__procs(a->snap, index, &first, 1) == 1 &&
+	       first->pid == a->binder->pid;
 }
 
 static void why_listener(struct paragraph *p, const struct advice *a, const struct snap_sock *sock,
@@ -214,10 +282,10 @@ static void why_listener(struct paragraph *p, const struct advice *a, const stru
 	size_t n = holder__procs(a->snap, index, &first, 1);
 
 	paragraph__text(p, "%s%s listening on %s already. SO_REUSEADDR never helps against LISTEN.",
-			holder__who(a->snap, index).text,
+			holder__subject(a->snap, index).text,
 			n > 1 ? " and others that share its socket are" : " is",
 			advice__local(a, sock).text);
-	if (a->binder && n == 1 && first->pid == a->binder->pid)
+	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the same process: it binds the address twice.");
 }
 
@@ -229,26 +297,40 @@ static void why_dual_stack(struct paragraph *p, const struct advice *a,
 	if (binder_is_v6)
 		paragraph__text(p,
 				"Without IPV6_V6ONLY a bind to %s takes the port for IPv4 too, and "
-				"there %s has %s.",
+				"there %s has %s already.",
 				advice__asked(a).text, holder__who(a->snap, index).text,
 				advice__local(a, sock).text);
 	else
 		paragraph__text(p,
 				"%s has %s without IPV6_V6ONLY, and that takes the port for IPv4 "
 				"too.",
-				holder__who(a->snap, index).text, advice__local(a, sock).text);
+				holder__subject(a->snap, index).text, advice__local(a, sock).text);
+	if (advice__is_own(a, index))
+		paragraph__text(p, "It is the same process: it binds the port for IPv4 and for "
+				   "IPv6.");
 }
 
 static void why_connection(struct paragraph *p, const struct advice *a,
 			   const struct snap_sock *sock, uint32_t index)
 {
-	paragraph__text(p,
-			"The server that listened here is gone, but a connection it accepted (from "
-			"%s) is still open: %s has it.",
-			peer_of(sock).text, holder__who(a->snap, index).text);
+	bool queued = sock->holder == HOLDER_ACCEPT_QUEUE;
+
+	if (sock->role != ROLE_SERVER)
+		paragraph__text(p, "A connection to %s is still open: %s has it.",
+				peer_of(sock).text, holder__who(a->snap, index).text);
+	else if (queued)
+		paragraph__text(p,
+				"A connection from %s has come in on this port, and nobody has "
+				"accepted it yet.",
+				peer_of(sock).text);
+	else
+		paragraph__text(p,
+				"A connection that a server accepted on this port (from %s) is "
+				"still open: %s has it. It holds the port even when the listener "
+				"is gone.",
+				peer_of(sock).text, holder__who(a->snap, index).text);
 	if (a->verdict->n_blockers > 1)
-		paragraph__text(p, "There are %zu sockets like it, see above.",
-				a->verdict->n_blockers);
+		paragraph__text(p, "It is one of %zu sockets in the way.", a->verdict->n_blockers);
 	why_reuseaddr(p, a);
 }
 
@@ -258,39 +340,82 @@ bool advice__port_is_ephemeral(const struct advice *a)
 	       a->req->port <= a->snap->ephemeral_high;
 }
 
+bool advice__chose_port(const struct snap_sock *sock)
+{
+	return sock->port_locked == TRI_YES;
+}
+
 static void why_client_port(struct paragraph *p, const struct advice *a,
 			    const struct snap_sock *sock, uint32_t index)
 {
-	struct holder_text who = holder__who(a->snap, index);
-
-	if (advice__port_is_ephemeral(a))
-		paragraph__text(p,
-				"It is an outgoing connection: %s connected to %s and was given "
-				"port %u, out of net.ipv4.ip_local_port_range (%u to %u).",
-				who.text, peer_of(sock).text, a->req->port, a->snap->ephemeral_low,
-				a->snap->ephemeral_high);
+	if (advice__is_left_over(sock))
+		paragraph__text(p, "It is what is left of an outgoing connection to %s (%s).",
+				peer_of(sock).text, sock_state__name(sock));
 	else
 		paragraph__text(p, "It is an outgoing connection: %s connected to %s from port %u.",
-				who.text, peer_of(sock).text, a->req->port);
+				holder__who(a->snap, index).text, peer_of(sock).text, a->req->port);
+	if (advice__chose_port(sock))
+		paragraph__text(p, "The program had asked for this port itself, with bind().");
+	else if (advice__port_is_ephemeral(a))
+		paragraph__text(p,
+				"Port %u is in net.ipv4.ip_local_port_range (%u to %u), out of "
+				"which the kernel gives connect() its ports.",
+				a->req->port, a->snap->ephemeral_low, a->snap->ephemeral_high);
+}
+
+/* Until a bind() touches it, the bucket of a connect() says -1: __inet_hash_connect(). */
+static bool was_given_by_connect(const struct advice *a, const struct snap_sock *sock)
+{
+	const struct snap_bucket *bucket =
+		sock->bucket < a->snap->n_buckets ? &a->snap->buckets[sock->bucket] : NULL;
+
+	if (sock->port_locked != TRI_NO || sock->connect_bound == TRI_NO)
+		return false;
+	return sock->connect_bound == TRI_YES ||
+	       (bucket && bucket->fastreuse < 0 && bucket->fastreuseport < 0);
 }
 
 static void why_self_connect(struct paragraph *p, const struct advice *a,
 			     const struct snap_sock *sock, uint32_t index)
 {
-	paragraph__text(p,
-			"%s kept trying to connect to %s while nothing listened there, was given "
-			"port %u itself by chance, and so connected to itself.",
-			holder__who(a->snap, index).text, advice__local(a, sock).text,
-			a->req->port);
+	struct endpoint local = advice__local(a, sock);
+
+	if (advice__is_left_over(sock))
+		paragraph__text(p,
+				"It is what is left of a socket that was connected to itself: from "
+				"%s to the very same address and port (%s).",
+				local.text, sock_state__name(sock));
+	else
+		paragraph__text(p,
+				"%s is connected to itself: from %s to the very same address and "
+				"port.",
+				holder__subject(a->snap, index).text, local.text);
+	if (advice__chose_port(sock))
+		paragraph__text(p, "It had bound this port itself, and then connected to the very "
+				   "same address and port.");
+	else if (was_given_by_connect(a, sock))
+		paragraph__text(p,
+				"It connected to port %u while nothing listened there, and was "
+				"given the same port for its own side by chance.",
+				a->req->port);
+	else
+		paragraph__text(p, "A connect() does that when its own side has the very address "
+				   "and port that it connects to, bound before or given by "
+				   "chance.");
 }
 
 static void why_bound_only(struct paragraph *p, const struct advice *a,
 			   const struct snap_sock *sock, uint32_t index)
 {
-	paragraph__text(p,
-			"%s has bound %s and neither listens nor is connected. Such a socket is "
-			"missing in /proc/net/tcp and in older versions of ss.",
-			holder__who(a->snap, index).text, advice__local(a, sock).text);
+	size_t n;
+	const struct sock_hold *hold = snapshot__holds(a->snap, index, &n);
+
+	paragraph__text(p, "%s has bound %s and neither listens nor is connected.",
+			holder__subject(a->snap, index).text, advice__local(a, sock).text);
+	if (n == 1)
+		paragraph__text(p, "The socket is its file descriptor %d.", hold->fd);
+	paragraph__text(p, "`ss -l` and /proc/net/tcp do not show such a socket; `ss -B` does, "
+			   "where both ss and the kernel are new enough (Linux 6.8).");
 	why_reuseaddr(p, a);
 }
 
@@ -301,10 +426,10 @@ static void why_inherited(struct paragraph *p, const struct advice *a, const str
 	size_t n = holder__procs(a->snap, index, &first, 1);
 
 	paragraph__text(p,
-			"The process that opened %s is gone, but %s%s still %s its file: inherited "
-			"across fork and exec, or passed on.",
-			advice__local(a, sock).text, holder__who(a->snap, index).text,
-			n > 1 ? " and others" : "", n > 1 ? "have" : "has");
+			"%s%s the listener on %s, but did not open it: it was inherited across "
+			"fork and exec, or passed on. Whoever opened it does not hold it any more.",
+			holder__subject(a->snap, index).text, n > 1 ? " and others have" : " has",
+			advice__local(a, sock).text);
 }
 
 static void why_ownerless(struct paragraph *p, const struct advice *a, const struct snap_sock *sock,
@@ -314,15 +439,18 @@ static void why_ownerless(struct paragraph *p, const struct advice *a, const str
 
 	switch ((enum holder_class)sock->holder) {
 	case HOLDER_KERNEL:
-		paragraph__text(p,
-				"%s is a socket of the kernel itself (an NFS client or server, "
-				"WireGuard or another tunnel): no process has it.",
-				local.text);
+		paragraph__text(
+			p,
+			"%s is a socket of the kernel itself (%s, for instance): no process "
+			"has it.",
+			local.text,
+			advice__is_udp(a) ? "WireGuard or another tunnel"
+					  : "an NFS client or server");
 		break;
 	case HOLDER_ORPHAN:
 		paragraph__text(p,
-				"Its process has closed %s already; the kernel still has to finish "
-				"the connection.",
+				"No process has %s any more: its program has closed it, and the "
+				"kernel is still finishing the connection.",
 				local.text);
 		why_reuseaddr(p, a);
 		break;
@@ -370,8 +498,8 @@ static void why_one_sided(struct paragraph *p, const struct advice *a, const str
 			  uint32_t index)
 {
 	paragraph__text(p,
-			"Sharing a port takes the same option on both sides. This bind has %s; %s "
-			"on %s has %s.",
+			"Sharing a port takes the same option on both sides. This bind has set %s; "
+			"%s on %s has set %s.",
 			advice__options(a->req->reuseaddr, a->req->reuseport),
 			holder__who(a->snap, index).text, advice__local(a, sock).text,
 			advice__options(sock->reuseaddr, sock->reuseport));
@@ -408,11 +536,14 @@ static void why_bucket(struct paragraph *p, const struct advice *a)
 static void why_listen_race(struct paragraph *p, const struct advice *a,
 			    const struct snap_sock *sock, uint32_t index)
 {
-	paragraph__text(
-		p,
-		"With SO_REUSEADDR on both sides Linux let both bind this address, but only "
-		"one may listen: %s was first, on %s.",
-		holder__who(a->snap, index).text, advice__local(a, sock).text);
+	paragraph__text(p,
+			"With the same reuse option on both sides Linux let both bind this "
+			"address, but only one may listen: %s%s was first, on %s.",
+			advice__is_own(a, index) ? "another socket of " : "",
+			holder__who(a->snap, index).text, advice__local(a, sock).text);
+	if (advice__is_own(a, index))
+		paragraph__text(p, "It is the program's own other socket: the same process listens "
+				   "twice.");
 }
 
 static void why_unexplained(struct paragraph *p, const struct advice *a)

@@ -51,6 +51,15 @@ const char *advice__options(int reuseaddr, int reuseport);
 /* connect() may be given the port asked about. */
 bool advice__port_is_ephemeral(const struct advice *a);
 
+/* The program asked for the port itself: bind() to it, not to port 0, and not connect(). */
+bool advice__chose_port(const struct snap_sock *sock);
+
+/* The socket is the refused process's own, and nobody else's. */
+bool advice__is_own(const struct advice *a, uint32_t sock);
+
+/* A time-wait socket or an orphan: no program has it any more. */
+bool advice__is_left_over(const struct snap_sock *sock);
+
 /* Whole sentences. */
 void advice__why(struct paragraph *p, const struct advice *a);
 

@@ -156,13 +156,18 @@ struct word format__duration(int64_t ns)
 	return w;
 }
 
-static bool is_worth_naming(const struct output_config *config, uint64_t netns, const char *name)
+bool format__is_foreign(const struct output *out, uint64_t netns, const char *name)
 {
-	if (config->show_netns)
-		return name || netns;
-	if (config->own_netns && netns)
-		return netns != config->own_netns;
+	if (out->config.own_netns && netns)
+		return netns != out->config.own_netns;
 	return name;
+}
+
+static bool is_worth_naming(const struct output *out, uint64_t netns, const char *name)
+{
+	if (out->config.show_netns)
+		return name || netns;
+	return format__is_foreign(out, netns, name);
 }
 
 struct endpoint format__netns(const struct output *out, uint64_t netns, const char *name)
@@ -170,7 +175,7 @@ struct endpoint format__netns(const struct output *out, uint64_t netns, const ch
 	struct endpoint e = {""};
 	char shown[96];
 
-	if (!is_worth_naming(&out->config, netns, name))
+	if (!is_worth_naming(out, netns, name))
 		return e;
 	sanitize__text(shown, sizeof(shown), name);
 	if (!name)

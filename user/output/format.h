@@ -42,6 +42,9 @@ struct word format__duration(int64_t ns); /* "42 us", "12 ms", "3.5 s", "4 min" 
 /* " in network namespace web", or "" where it goes without saying. Safe for a terminal. */
 struct endpoint format__netns(const struct output *out, uint64_t netns, const char *name);
 
+/* Not the namespace that bindtrace itself, and so most likely the reader's shell, is in. */
+bool format__is_foreign(const struct output *out, uint64_t netns, const char *name);
+
 /* "1024 65535": more ports for connect() and bind() to port 0 than the range has now. */
 struct word format__wider_range(const struct port_usage *usage, const struct refusal_facts *facts);
 

@@ -131,13 +131,12 @@ static void add_ownerless(struct holder_text *h, const struct snapshot *snap, ui
 		add(h, "nobody");
 		break;
 	case HOLDER_ORPHAN:
-		add(h, "orphan: closed by its process");
+		add(h, "no process: closed by its program, the kernel is still finishing it");
 		break;
 	case HOLDER_ACCEPT_QUEUE:
-		add(h, "nobody (in an accept queue");
+		add(h, "nobody yet: not accepted");
 		if (find_listener(snap, &snap->socks[sock], &listener) && listener != sock)
-			add(h, " of %s", holder__who(snap, listener).text);
-		add(h, ")");
+			add(h, " by %s", holder__who(snap, listener).text);
 		break;
 	case HOLDER_KERNEL:
 		add(h, "kernel");
@@ -204,5 +203,16 @@ struct holder_text holder__who(const struct snapshot *snap, uint32_t sock)
 		add(&h, "a process that could not be read");
 		break;
 	}
+	return h;
+}
+
+struct holder_text holder__subject(const struct snapshot *snap, uint32_t sock)
+{
+	struct holder_text h = holder__who(snap, sock);
+	const struct proc_info *first;
+
+	/* A program's name stays as it is. */
+	if (holder__procs(snap, sock, &first, 1) == 0 && *h.text >= 'a' && *h.text <= 'z')
+		*h.text += 'A' - 'a';
 	return h;
 }

@@ -22,6 +22,8 @@ struct holder_text holder__place(const struct proc_info *proc);
 
 /* Within a sentence: "nginx[12]", "the kernel", "a closed socket"... */
 struct holder_text holder__who(const struct snapshot *snap, uint32_t sock);
+/* The same at the beginning of one: "The kernel", but still "nginx[12]". */
+struct holder_text holder__subject(const struct snapshot *snap, uint32_t sock);
 
 /* For a table: "nginx[12] (nginx.service) +3 more", "nobody; was echo[4101], 41 s left".
  * expires_ms: of the socket, or the last of its group; -1: no timer.

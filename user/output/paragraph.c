@@ -18,31 +18,35 @@ static void begin_line(struct paragraph *p)
 	p->label = NULL;
 }
 
-static void write_wrapped(struct paragraph *p, const char *text)
+void paragraph__wrap(FILE *stream, const char *text, size_t column, size_t indent)
 {
-	size_t column = LABEL_WIDTH;
+	bool first = true;
 
-	begin_line(p);
 	while (*text) {
 		size_t len = strcspn(text, " ");
 		char *word = strndup(text, len);
 		size_t width = word ? utf8__columns(word) : len;
 
-		if (column > LABEL_WIDTH && column + 1 + width > TEXT_WIDTH) {
-			fputc('\n', p->stream);
-			begin_line(p);
-			column = LABEL_WIDTH;
-		}
-		if (column > LABEL_WIDTH) {
-			fputc(' ', p->stream);
+		if (!first && column + 1 + width > TEXT_WIDTH) {
+			fprintf(stream, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (!first) {
+			fputc(' ', stream);
 			column++;
 		}
-		fwrite(text, 1, len, p->stream);
+		fwrite(text, 1, len, stream);
 		column += width;
+		first = false;
 		free(word);
 		text += len;
 		text += strspn(text, " ");
 	}
+}
+
+static void write_wrapped(struct paragraph *p, const char *text)
+{
+	begin_line(p);
+	paragraph__wrap(p->stream, text, LABEL_WIDTH, LABEL_WIDTH);
 	fputc('\n', p->stream);
 }
 

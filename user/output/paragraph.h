@@ -12,6 +12,10 @@ struct paragraph {
 	bool color;
 };
 
+/* The words of text from that column on; further lines begin with indent spaces. No newline behind.
+ */
+void paragraph__wrap(FILE *stream, const char *text, size_t column, size_t indent);
+
 __attribute__((format(printf, 2, 3))) void paragraph__text(struct paragraph *p, const char *fmt,
 							   ...);
 __attribute__((format(printf, 2, 3))) void paragraph__code(struct paragraph *p, const char *fmt,

@@ -29,13 +29,14 @@ static const char *plural(uint64_t n, const char *one, const char *many)
 	return n == 1 ? one : many;
 }
 
-static const struct snap_sock *main_sock(const struct advice *a, struct holder_text *ret_who)
+static const struct snap_sock *main_sock(const struct advice *a, bool subject,
+					 struct holder_text *ret_who)
 {
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
 
 	if (sock)
-		*ret_who = holder__who(a->snap, index);
+		*ret_who = subject ? holder__subject(a->snap, index) : holder__who(a->snap, index);
 	return sock;
 }
 
@@ -63,7 +64,7 @@ static void why_tuple_lingers(struct paragraph *p, const struct advice *a)
 static void why_same_tuple(struct paragraph *p, const struct advice *a)
 {
 	struct holder_text who = {""};
-	const struct snap_sock *sock = main_sock(a, &who);
+	const struct snap_sock *sock = main_sock(a, true, &who);
 
 	if (!sock)
 		return;
@@ -83,57 +84,75 @@ static void why_udp_holder(struct paragraph *p, const struct advice *a)
 {
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
-	const struct proc_info *first;
-	size_t n;
 
 	if (!sock)
 		return;
-	n = holder__procs(a->snap, index, &first, 1);
 	paragraph__text(p,
 			"%s has %s. Two UDP sockets share a port only where both set SO_REUSEADDR, "
 			"or both SO_REUSEPORT as the same user.",
-			holder__who(a->snap, index).text, advice__local(a, sock).text);
+			holder__subject(a->snap, index).text, advice__local(a, sock).text);
 	if (sock->reuseaddr < 0 || sock->reuseport < 0)
-		paragraph__text(p, "What that one set could not be read.");
+		paragraph__text(p, "Which of them that one has set could not be read.");
 	else if (!sock->reuseaddr && !sock->reuseport && !a->req->reuseaddr && !a->req->reuseport)
-		paragraph__text(p, "Neither side has set one of them.");
+		paragraph__text(p, "Neither side has set either.");
 	else
-		paragraph__text(p, "This bind has %s, that one has %s.",
+		paragraph__text(p, "This bind has set %s, that one %s.",
 				advice__options(a->req->reuseaddr, a->req->reuseport),
 				advice__options(sock->reuseaddr, sock->reuseport));
 	if (sock->reuseport > 0 && a->req->reuseport && sock->uid_known && sock->uid != a->req->uid)
 		paragraph__text(p, "The users differ: uid %u and uid %u.", a->req->uid, sock->uid);
-	if (a->binder && n == 1 && first->pid == a->binder->pid)
+	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the same process: it binds the address twice.");
 }
 
 /* ---- no port left ------------------------------------------------------------------------- */
 
+/* "the one port", "all 28229 ports", "28200 of the 28229 ports" */
+static struct word share_of(uint32_t n, uint32_t all)
+{
+	struct word w;
+
+	if (all == 1 && n == 1)
+		snprintf(w.text, sizeof(w.text), "the one port");
+	else if (n == all)
+		snprintf(w.text, sizeof(w.text), "all %u ports", all);
+	else
+		snprintf(w.text, sizeof(w.text), "%u of the %u ports", n, all);
+	return w;
+}
+
+/* What is not reserved; those, but for a random one of an odd range, the kernel tries. */
+static uint32_t eligible(const struct port_usage *usage)
+{
+	return usage_table__ports(usage) - usage->reserved;
+}
+
 /* The two sides of tcp_tw_reuse: what it would give, or why it does not. */
 static void why_not_reused(struct paragraph *p, const struct advice *a)
 {
 	const struct port_usage *usage = advice__usage(a);
+	uint32_t n = usage ? usage->reusable : 0;
+	char these[48] = "It is";
 
-	if (!usage || !usage->reusable)
+	if (!n)
 		return;
+	if (usage->same_peer > 1)
+		snprintf(these, sizeof(these), "%u of these %s", n, plural(n, "is", "are"));
 	switch (advice__facts(a)->tw_reuse) {
 	case 0:
-		paragraph__text(p,
-				"%u of these %s only in TIME_WAIT, and net.ipv4.tcp_tw_reuse is 0.",
-				usage->reusable, plural(usage->reusable, "is", "are"));
+		paragraph__text(p, "%s only in TIME_WAIT, and net.ipv4.tcp_tw_reuse is 0.", these);
 		break;
 	case 1:
-		paragraph__text(
-			p,
-			"%u of these %s only in TIME_WAIT; net.ipv4.tcp_tw_reuse is on, but "
-			"those ended less than a second ago or had no TCP timestamps.",
-			usage->reusable, plural(usage->reusable, "is", "are"));
+		paragraph__text(p,
+				"%s only in TIME_WAIT. net.ipv4.tcp_tw_reuse is on, but it takes "
+				"only what ended more than a second ago, with TCP timestamps.",
+				these);
 		break;
 	case 2:
 		paragraph__text(p,
-				"%u of these %s only in TIME_WAIT, and net.ipv4.tcp_tw_reuse is 2: "
-				"for loopback only.",
-				usage->reusable, plural(usage->reusable, "is", "are"));
+				"%s only in TIME_WAIT, and net.ipv4.tcp_tw_reuse is 2: for "
+				"loopback only.",
+				these);
 		break;
 	default:
 		break;
@@ -144,9 +163,9 @@ static void why_not_reused(struct paragraph *p, const struct advice *a)
 static void why_no_longer(struct paragraph *p, const struct port_usage *usage)
 {
 	if (usage)
-		paragraph__text(p,
-				"When the ports were counted, a moment later, %u of %u were free.",
-				usage_table__free(usage), usage_table__ports(usage));
+		paragraph__text(p, "When the ports were counted, a moment later, %u of %u %s free.",
+				usage_table__free(usage), usage_table__ports(usage),
+				plural(usage_table__free(usage), "was", "were"));
 	else
 		paragraph__text(p, "The ports could not be counted.");
 }
@@ -161,11 +180,26 @@ static void why_ephemeral(struct paragraph *p, const struct advice *a)
 		why_no_longer(p, usage);
 		return;
 	}
-	paragraph__text(p,
-			"No local port is left for a connection to %s: of the %u ports that "
-			"connect() may choose from, %u %s one to it already.",
-			advice__peer(a).text, usage_table__ports(usage), usage->same_peer,
-			plural(usage->same_peer, "has", "have"));
+	paragraph__text(p, "No local port is left for a connection to %s.", advice__peer(a).text);
+	if (!eligible(usage)) {
+		paragraph__text(p, "Every port of the range is reserved: "
+				   "net.ipv4.ip_local_reserved_ports.");
+		return;
+	}
+	if (usage->same_peer < eligible(usage))
+		paragraph__text(p,
+				"Of the %u ports that connect() may choose from, %u %s connected "
+				"to it already.",
+				eligible(usage), usage->same_peer,
+				plural(usage->same_peer, "is", "are"));
+	else if (usage->same_peer == 1)
+		paragraph__text(p, "The one port that connect() may choose has a connection to it "
+				   "already.");
+	else
+		paragraph__text(p,
+				"All %u ports that connect() may choose from have a connection to "
+				"it already.",
+				usage->same_peer);
 	why_not_reused(p, a);
 	if (usage->bound)
 		paragraph__text(p,
@@ -178,18 +212,28 @@ static void why_marked(struct paragraph *p, const struct advice *a)
 {
 	const struct port_usage *usage = advice__usage(a);
 
-	if (usage)
+	if (usage && usage->same_peer)
 		paragraph__text(p,
-				"No connection that exists now is to blame. %u of the %u ports "
-				"that connect() may choose from are marked by a bind(), and such a "
-				"port it never takes, wherever the connection goes.",
-				usage->bound, usage_table__ports(usage));
+				"No connection that exists now is in the way of most ports: of the "
+				"%u that connect() may choose from, %u %s connected to %s. But a "
+				"bind() has marked %u.",
+				eligible(usage), usage->same_peer,
+				plural(usage->same_peer, "is", "are"), advice__peer(a).text,
+				usage->bound);
+	else if (usage)
+		paragraph__text(p,
+				"No connection that exists now is in the way. But a bind() has "
+				"marked %s that connect() may choose from.",
+				share_of(usage->bound, eligible(usage)).text);
 	else
-		paragraph__text(
-			p, "No connection that exists now is to blame, but ports that a bind() has "
-			   "marked: connect() never takes them.");
-	paragraph__text(p, "Before Linux 6.18 the mark stays until the last socket on the port is "
-			   "gone, even when the one that called bind() went long ago.");
+		paragraph__text(p, "No connection that exists now is in the way, but a bind() has "
+				   "marked the ports.");
+	paragraph__text(p, "Such a port connect() never takes, wherever the connection goes; a "
+			   "bind() to port 0 marks its port, too.");
+	paragraph__text(p,
+			"The mark is in the port's bucket, which the kernel keeps as long as any "
+			"socket is on the port. Before Linux 6.18 the mark stays as long, even "
+			"when the socket that called bind() went long ago.");
 }
 
 static const char *how_bound(const struct advice *a)
@@ -204,6 +248,21 @@ static const char *how_bound(const struct advice *a)
 	}
 }
 
+static void why_taken(struct paragraph *p, const struct port_usage *usage)
+{
+	uint32_t ports = usage_table__ports(usage);
+
+	if (ports == 1)
+		paragraph__text(p, "The one port of the range is %s.",
+				usage->taken ? "taken" : "reserved");
+	else if (usage->reserved)
+		paragraph__text(p, "Of %u ports %u %s taken and %u reserved.", ports, usage->taken,
+				plural(usage->taken, "is", "are"), usage->reserved);
+	else
+		paragraph__text(p, "Of %u ports %u %s taken.", ports, usage->taken,
+				plural(usage->taken, "is", "are"));
+}
+
 static void why_autobind(struct paragraph *p, const struct advice *a)
 {
 	const struct port_usage *usage = advice__usage(a);
@@ -215,8 +274,7 @@ static void why_autobind(struct paragraph *p, const struct advice *a)
 	if (!usage__covers(usage))
 		why_no_longer(p, usage);
 	else
-		paragraph__text(p, "Of %u ports %u are taken, %u reserved.",
-				usage_table__ports(usage), usage->taken, usage->reserved);
+		why_taken(p, usage);
 	if (a->report && a->report->error == EAGAIN)
 		paragraph__text(p, "The program sees EAGAIN, but trying again does not help.");
 }
@@ -231,6 +289,7 @@ static struct endpoint asked_host(const struct advice *a)
 static void why_not_local(struct paragraph *p, const struct advice *a)
 {
 	const struct refusal_facts *facts = advice__facts(a);
+	struct word device = format__device(a->snap, a->req->ifindex);
 
 	if (a->req->call == CALL_CONNECT && ip_addr__is_any(a->req->family, &a->req->addr))
 		paragraph__text(p,
@@ -243,9 +302,16 @@ static void why_not_local(struct paragraph *p, const struct advice *a)
 				"detection is still running, or has found another host that has "
 				"it.",
 				asked_host(a).text);
+	else if (ip_addr__is_link_local(a->req->family, &a->req->addr) && *device.text)
+		paragraph__text(p,
+				"%s is not an address of device %s (or the device is down: then it "
+				"has none).",
+				asked_host(a).text, device.text);
 	else
-		paragraph__text(p, "%s is not an address of this host%s.", asked_host(a).text,
-				a->req->ifindex ? " on that device" : " (or network namespace)");
+		paragraph__text(p,
+				"%s is not an address of this host, or not in this network "
+				"namespace.",
+				asked_host(a).text);
 	if (facts->nonlocal_bind == 0 && a->req->call == CALL_BIND)
 		paragraph__text(p, "%s is 0, so only addresses that are there can be bound.",
 				nonlocal_sysctl__name(a->req->family, &a->req->addr));
@@ -292,18 +358,29 @@ static void why_already_bound(struct paragraph *p, const struct advice *a)
 		had, had == a->req->port ? ", the one that is asked for" : "");
 }
 
+/* Only a link-local address brings a device of its own (__inet6_bind(): sin6_scope_id). */
 static void why_no_device(struct paragraph *p, const struct advice *a)
 {
-	struct word device = format__device(a->snap, a->req->ifindex);
+	const char *by = ip_addr__is_link_local(a->req->family, &a->req->addr)
+				 ? "the scope of its link-local address, or SO_BINDTODEVICE"
+				 : "SO_BINDTODEVICE";
+	const char *name = snapshot__device_name(a->snap, a->req->ifindex);
 
-	if (*device.text)
+	if (!a->req->ifindex)
+		paragraph__text(p, "The socket or its address is tied to a device that does not "
+				   "exist in its network namespace.");
+	else if (name)
 		paragraph__text(p,
-				"The socket is tied to device %s (SO_BINDTODEVICE, or the scope of "
-				"the address), and that does not exist any more.",
-				device.text);
+				"The socket is tied to device number %u (by %s), and there was "
+				"none with that number in its network namespace. A moment later "
+				"there was: %s.",
+				a->req->ifindex, by, format__device(a->snap, a->req->ifindex).text);
 	else
-		paragraph__text(p, "The device that the socket or the address is tied to does not "
-				   "exist.");
+		paragraph__text(p,
+				"The socket is tied to device number %u (by %s), and there is none "
+				"with that number in its network namespace: it has been removed or "
+				"moved, or the number is wrong.",
+				a->req->ifindex, by);
 }
 
 /* What each errno of these calls means where it is no conflict, by kernel-facts of af_inet.c. */
@@ -369,7 +446,7 @@ bool refusal__why(struct paragraph *p, const struct advice *a)
 static void reason_same_tuple(FILE *f, const struct advice *a)
 {
 	struct holder_text who = {""};
-	const struct snap_sock *sock = main_sock(a, &who);
+	const struct snap_sock *sock = main_sock(a, false, &who);
 
 	if (!sock)
 		fputs("the connection exists already", f);
@@ -383,7 +460,7 @@ static void reason_same_tuple(FILE *f, const struct advice *a)
 static void reason_udp_holder(FILE *f, const struct advice *a)
 {
 	struct holder_text who = {""};
-	const struct snap_sock *sock = main_sock(a, &who);
+	const struct snap_sock *sock = main_sock(a, false, &who);
 
 	if (sock)
 		fprintf(f, "%s has %s; to share it both sides need SO_REUSEADDR", who.text,
@@ -402,8 +479,8 @@ static void reason_ports(FILE *f, const struct advice *a)
 	bool connects = a->req->call == CALL_CONNECT, covered = usage__covers(usage);
 
 	if (a->verdict->cause == CAUSE_BUCKET)
-		fputs("connect() takes no port that a bind() has marked, and no present socket is "
-		      "to blame",
+		fputs("no connection that exists now is in the way, but connect() takes no port "
+		      "that a bind() has marked",
 		      f);
 	else
 		fprintf(f, "no local port %s left%s", covered ? "is" : "was",
@@ -411,11 +488,12 @@ static void reason_ports(FILE *f, const struct advice *a)
 	if (!usage)
 		return;
 	if (!covered) {
-		fprintf(f, "; %u of %u ports were free a moment later", usage_table__free(usage),
-			usage_table__ports(usage));
+		fprintf(f, "; %u of %u ports %s free a moment later", usage_table__free(usage),
+			usage_table__ports(usage), plural(usage_table__free(usage), "was", "were"));
 		return;
 	}
-	fprintf(f, "; %u ports", usage_table__ports(usage));
+	fprintf(f, "; %u port%s", usage_table__ports(usage),
+		plural(usage_table__ports(usage), "", "s"));
 	if (connects) {
 		reason_count(f, usage->same_peer, "connected to it");
 		reason_count(f, usage->bound, "marked by a bind()");
@@ -458,7 +536,11 @@ static void reason_other(FILE *f, const struct advice *a)
 		fprintf(f, "the socket is bound to port %u already", advice__facts(a)->had_port);
 		break;
 	case CAUSE_NO_DEVICE:
-		fputs("the device that it is tied to does not exist", f);
+		if (a->req->ifindex)
+			fprintf(f, "there is no device number %u in its network namespace",
+				a->req->ifindex);
+		else
+			fputs("the device that it is tied to does not exist", f);
 		break;
 	default:
 		fprintf(f, "%s, no address conflict",

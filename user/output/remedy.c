@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
+#include <sys/socket.h>
 #include "holder.h"
 #include "remedy.h"
+#include "table.h"
 
 #define TCP_TIMEWAIT_MS 60000 /* include/net/tcp.h: TCP_TIMEWAIT_LEN */
+#define CODE_WIDTH	75    /* of a terminal, behind the labels */
 #define MAX_STOPPED	8     /* processes that one command line still names */
 
 static const struct fix *find_fix(const struct verdict *v, enum fix_kind kind, unsigned int sides)
@@ -112,6 +115,110 @@ bool remedy__is_system_service(const struct proc_info *proc)
 	return !proc->cgroup || strncmp(proc->cgroup, "/user.slice/", 12) != 0;
 }
 
+bool remedy__is_plain_word(const char *text)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789/:_.@+-";
+
+	return text && *text && *text != '-' && !text[strspn(text, safe)];
+}
+
+/* ---- another network namespace than ours -------------------------------------------------- */
+
+/* A process that is in it: one that holds a socket there, or the one that was refused. 0: none. */
+static int pid_inside(const struct advice *a)
+{
+	const struct proc_info *first;
+	uint32_t index = 0;
+
+	if (advice__main_sock(a, &index) && holder__procs(a->snap, index, &first, 1) > 0 &&
+	    first->pid > 1)
+		return first->pid;
+	return a->binder && a->binder->pid > 0 ? a->binder->pid : 0;
+}
+
+struct word remedy__enter(const struct advice *a)
+{
+	const char *name = a->snap->netns_name;
+	struct word enter = {""};
+	int pid = pid_inside(a);
+
+	if (!format__is_foreign(a->out, a->snap->netns, name))
+		return enter;
+	if (remedy__is_plain_word(name) && strlen(name) < sizeof(enter) / 2)
+		snprintf(enter.text, sizeof(enter.text), "ip netns exec %.15s ", name);
+	else if (pid)
+		snprintf(enter.text, sizeof(enter.text), "nsenter -t %d -n ", pid);
+	return enter;
+}
+
+static struct word netns_option(const struct advice *a)
+{
+	const char *name = a->snap->netns_name;
+	struct word option = {""};
+	int pid = pid_inside(a);
+
+	if (!format__is_foreign(a->out, a->snap->netns, name))
+		return option;
+	if (remedy__is_plain_word(name) && strlen(name) < sizeof(option) / 2)
+		snprintf(option.text, sizeof(option.text), " --netns %.15s", name);
+	else if (pid)
+		snprintf(option.text, sizeof(option.text), " --netns %d", pid);
+	else
+		strcpy(option.text, " --netns NS"); /* the reader knows it */
+	return option;
+}
+
+/* Which of the two wildcards, or which address. A question has had its own; 0.0.0.0 or [::] both.
+ */
+static struct endpoint address_option(const struct advice *a)
+{
+	const struct bind_request *req = a->req;
+	struct endpoint option = {""};
+
+	if (!ip_addr__is_any(req->family, &req->addr))
+		snprintf(option.text, sizeof(option.text), " --address %.64s",
+			 format__address(req->family, &req->addr).text);
+	else if (a->report)
+		strcpy(option.text, req->family == AF_INET6 ? " -6" : " -4");
+	return option;
+}
+
+static struct holder_text bind_options(const struct advice *a)
+{
+	const struct bind_request *req = a->req;
+	const char *device = snapshot__device_name(a->snap, req->ifindex);
+	bool wildcard6 = req->family == AF_INET6 && ip_addr__is_any(req->family, &req->addr);
+	struct holder_text h;
+
+	snprintf(h.text, sizeof(h.text), "%s%s%s%s%s", req->reuseaddr ? " --reuseaddr" : "",
+		 req->reuseport ? " --reuseport" : "", wildcard6 && req->v6only ? " --v6only" : "",
+		 remedy__is_plain_word(device) ? " --device " : "",
+		 remedy__is_plain_word(device) ? device : "");
+	return h;
+}
+
+static struct word proto_option(const struct advice *a)
+{
+	struct word option = {""};
+
+	if (advice__is_udp(a))
+		snprintf(option.text, sizeof(option.text), " --proto %.16s",
+			 format__protocol(a->snap->protocol).text);
+	return option;
+}
+
+struct holder_text remedy__bindtrace(const struct advice *a)
+{
+	struct holder_text h;
+
+	snprintf(h.text, sizeof(h.text), "bindtrace%s%s --port %u", netns_option(a).text,
+		 proto_option(a).text, a->req->port);
+	return h;
+}
+
+/* ---- who has to stop ---------------------------------------------------------------------- */
+
 static bool named_before(const struct stopped *s, size_t i)
 {
 	for (size_t j = 0; j < i; j++)
@@ -155,17 +262,17 @@ static bool stop_command(const struct stopped *s, const struct proc_info *binder
 }
 
 /* The state as ss(8) spells it. */
-static const char *ss_state(const struct snap_sock *sock)
+static const char *ss_state(uint8_t state)
 {
-	switch (sock->state) {
+	switch (state) {
 	case STATE_ESTABLISHED:
 		return "established";
 	case STATE_FIN_WAIT1:
 		return "fin-wait-1";
 	case STATE_FIN_WAIT2:
 		return "fin-wait-2";
-	case STATE_TIME_WAIT:
-		return "time-wait";
+	case STATE_CLOSE_WAIT:
+		return "close-wait";
 	case STATE_LAST_ACK:
 		return "last-ack";
 	case STATE_CLOSING:
@@ -175,33 +282,97 @@ static const char *ss_state(const struct snap_sock *sock)
 	}
 }
 
-/* " --proto udp", for a command line of ours. */
-static struct word proto_option(const struct advice *a)
+/* "state last-ack state closing": of all the orphans in the way. */
+static struct word ss_states(const struct advice *a)
 {
-	struct word option = {""};
+	struct word w = {""};
+	uint32_t seen = 0;
 
-	if (advice__is_udp(a))
-		snprintf(option.text, sizeof(option.text), " --proto %.16s",
-			 format__protocol(a->snap->protocol).text);
-	return option;
+	for (size_t i = 0; i < a->verdict->n_blockers; i++) {
+		const struct snap_sock *sock = &a->snap->socks[a->verdict->blockers[i].sock];
+
+		if (sock->holder == HOLDER_ORPHAN)
+			seen |= 1u << sock->state;
+	}
+	for (uint8_t state = 1; state < STATE_NEW_SYN_RECV; state++) {
+		size_t len = strlen(w.text);
+
+		if (seen & 1u << state)
+			snprintf(w.text + len, sizeof(w.text) - len, " state %s", ss_state(state));
+	}
+	/* Cut, it would not be understood; this takes in some more. */
+	if (strlen(w.text) + 1 == sizeof(w.text))
+		strcpy(w.text, " state connected");
+	return w;
+}
+
+struct holder_text remedy__stop_one(const struct proc_info *proc)
+{
+	struct stopped s = {.procs = {proc}, .n = 1};
+	struct holder_text command = {""};
+
+	if (proc->pid == 1 || !stop_command(&s, NULL, "restart", &command))
+		*command.text = '\0';
+	return command;
+}
+
+/* The whole bind again: another socket on the port may be no obstacle to this one. */
+static void write_wait(struct paragraph *p, const struct advice *a, int64_t wait_ms)
+{
+	bool service = a->binder && remedy__is_system_service(a->binder);
+	char command[sizeof(struct holder_text) * 2 + 160];
+	int len = snprintf(command, sizeof(command), "%s%s%s --wait", remedy__bindtrace(a).text,
+			   address_option(a).text, bind_options(a).text);
+
+	if (!service)
+		paragraph__code(p, "%s", command);
+	else if (len + strlen(a->binder->unit) + strlen(" && systemctl start ") <= CODE_WIDTH)
+		paragraph__code(p, "%s && systemctl start %s", command, a->binder->unit);
+	else
+		paragraph__code(p, "%s &&\n       systemctl start %s", command, a->binder->unit);
+	if (wait_ms >= 0)
+		paragraph__text(p, "It returns when the kernel has freed the port, in about %s%s.",
+				format__wait(wait_ms).text,
+				service ? "" : "; then start the program again");
+	else
+		paragraph__text(p, "It returns when the kernel has freed the port%s.",
+				service ? "" : "; then start the program again");
+}
+
+static void close_orphans(struct paragraph *p, const struct advice *a, const struct snap_sock *sock)
+{
+	const char *until = "until the peer acknowledges, or until the kernel gives up "
+			    "(net.ipv4.tcp_orphan_retries)";
+
+	if (sock->state == STATE_FIN_WAIT2)
+		until = "until net.ipv4.tcp_fin_timeout is over";
+	paragraph__code(p, "%sss -K%s sport = :%u", remedy__enter(a).text, ss_states(a).text,
+			a->req->port);
+	paragraph__text(p,
+			"It ends all connections in this state on this port, where the kernel was "
+			"built with INET_DIAG_DESTROY. Or wait %s.",
+			until);
 }
 
 static void close_ownerless(struct paragraph *p, const struct advice *a)
 {
+	const struct fix *wait;
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
 
 	switch (sock ? (enum holder_class)sock->holder : HOLDER_UNKNOWN) {
 	case HOLDER_KERNEL:
-		paragraph__text(p, "unmount the NFS share or remove the tunnel that uses the port "
-				   "(`findmnt -t nfs,nfs4`, `wg show`), or use another port");
+		paragraph__text(p, "use another port, or end what made the kernel open it: %s",
+				advice__is_udp(a) ? "remove the tunnel (`wg show`, `ip -d link`)"
+						  : "unmount the NFS share or stop the NFS server "
+						    "(`findmnt -t nfs,nfs4`)");
 		break;
 	case HOLDER_TIME_WAIT:
+		wait = remedy__find(a->verdict, FIX_WAIT);
+		write_wait(p, a, wait ? wait->wait_ms : -1);
+		break;
 	case HOLDER_ORPHAN:
-		paragraph__code(p, "ss -K state %s sport = :%u", ss_state(sock), a->req->port);
-		paragraph__text(p, "closes what is left in the kernel, where it was built with "
-				   "INET_DIAG_DESTROY; else wait until the peer answers or the "
-				   "kernel gives up (tcp_orphan_retries, tcp_fin_timeout)");
+		close_orphans(p, a, sock);
 		break;
 	case HOLDER_ACCEPT_QUEUE:
 		paragraph__text(p, "stop the process that has the listening socket");
@@ -211,10 +382,9 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 				   "lists UNIX sockets with their processes; or use another port");
 		break;
 	default:
-		paragraph__text(p,
-				"find the owner as root in the first pid namespace (sudo "
-				"bindtrace%s --port %u), and stop it",
-				proto_option(a).text, a->req->port);
+		paragraph__text(p, "find the owner, and stop it. This shows it, as root and "
+				   "outside of containers (in the first pid namespace):");
+		paragraph__code(p, "sudo %s", remedy__bindtrace(a).text);
 		break;
 	}
 }
@@ -244,12 +414,12 @@ static void write_leftovers(struct paragraph *p, const struct advice *a)
 				    sock->expires_known ? sock->expires_ms : TCP_TIMEWAIT_MS);
 	}
 	if (lingering)
-		paragraph__text(p, "Then wait %s: %zu socket%s in TIME_WAIT can't be closed.",
+		paragraph__text(p, "Then wait %s: %zu socket%s in TIME_WAIT must expire.",
 				format__wait(longest_ms + TIME_WAIT_SLACK_MS).text, lingering,
 				lingering == 1 ? "" : "s");
 	else if (connected)
 		paragraph__text(p, "If it is still refused then, wait a minute: a connection that "
-				   "is closed on this side first stays as TIME_WAIT.");
+				   "is closed on this side first leaves a TIME_WAIT.");
 }
 
 static void write_close(struct paragraph *p, const struct advice *a)
@@ -263,14 +433,18 @@ static void write_close(struct paragraph *p, const struct advice *a)
 		return;
 	}
 	if (s.systemd)
-		paragraph__text(p, "systemd itself has it, for a .socket unit: `systemctl "
-				   "list-sockets` shows which, `systemctl stop` ends it");
+		paragraph__text(p,
+				"systemd itself has it, for a .socket unit: `systemctl "
+				"list-sockets` shows which, `systemctl stop` of that unit closes "
+				"it");
 	else if (s.too_many)
 		paragraph__text(p, "stop every process that holds one of these sockets; bindtrace "
 				   "-v lists them all");
 	else if (s.self && s.n == 0)
-		paragraph__text(p, "close the other socket in the same process first, or bind only "
-				   "once");
+		paragraph__text(p,
+				"close the other socket in the same process first, or %s only "
+				"once",
+				a->req->call == CALL_LISTEN ? "listen" : "bind");
 	else if (s.self)
 		paragraph__text(p, "stop the other processes, and close the other socket in this "
 				   "one first");
@@ -327,7 +501,8 @@ static void write_sysctl(struct paragraph *p, const struct advice *a)
 	struct stopped s = who_to_stop(a);
 	struct holder_text restart;
 
-	paragraph__code(p, "sysctl -w net.ipv4.ip_local_reserved_ports=%u", a->req->port);
+	paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_reserved_ports=%u", remedy__enter(a).text,
+			a->req->port);
 	if (!stop_command(&s, a->binder, "restart", &restart)) {
 		write_close(p, a);
 		return;
@@ -354,10 +529,7 @@ static void write_fix(struct paragraph *p, const struct advice *a, const struct 
 			remedy__write_refusal_fix(p, a, fix);
 		break;
 	case FIX_WAIT:
-		paragraph__text(p,
-				"bindtrace --port %u --wait (returns when the kernel's timer has "
-				"freed it, in %s at most), then start it again",
-				a->req->port, format__wait(fix->wait_ms).text);
+		write_wait(p, a, fix->wait_ms);
 		break;
 	case FIX_SYSCTL:
 		write_sysctl(p, a);
@@ -387,18 +559,35 @@ static bool offers_reuseport(const struct verdict *v)
 
 static void lasting_for_listener(struct paragraph *p, const struct advice *a)
 {
-	const char *share = offers_reuseport(a->verdict) ? " (to share it on purpose, both must "
-							   "set SO_REUSEPORT before bind())"
-							 : "";
+	const char *share = offers_reuseport(a->verdict)
+				    ? " (to share it on purpose, both must set SO_REUSEPORT before "
+				      "bind(), as the same user)"
+				    : "";
+	struct stopped s = who_to_stop(a);
 
+	if (s.self && s.n == 0 && !s.systemd)
+		return; /* one program: all is said */
 	paragraph__text(p, NEVER_AGAIN "run only one of the two, or give one another port%s",
 			share);
 }
 
 static void lasting_for_client(struct paragraph *p, const struct advice *a, const struct fix *now)
 {
-	if (!advice__port_is_ephemeral(a)) {
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+	bool chosen = sock && advice__chose_port(sock);
+
+	if (chosen && a->verdict->cause == CAUSE_SELF_CONNECT) {
+		paragraph__text(p, NEVER_AGAIN "do not connect() to the port that the same socket "
+					       "is bound to");
+	} else if (chosen || !advice__port_is_ephemeral(a)) {
 		paragraph__text(p, NEVER_AGAIN "let the client use another local port");
+	} else if (*remedy__enter(a).text) {
+		if (now->kind != FIX_SYSCTL)
+			paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_reserved_ports=%u",
+					remedy__enter(a).text, a->req->port);
+		paragraph__text(p, "and set net.ipv4.ip_local_reserved_ports, too, wherever this "
+				   "network namespace is set up");
 	} else if (now->kind == FIX_SYSCTL) {
 		paragraph__text(p, "and, to keep that after a reboot, in "
 				   "/etc/sysctl.d/90-reserved-ports.conf:");
@@ -471,15 +660,15 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		write_lasting(p, a, now);
 	} else if (a->verdict->refused == TRI_UNKNOWN) {
 		paragraph__text(p, "ask again as root, with BPF every flag can be read:");
-		paragraph__code(p, "sudo bindtrace%s --port %u", proto_option(a).text,
-				a->req->port);
+		paragraph__code(p, "sudo %s%s%s", remedy__bindtrace(a).text, address_option(a).text,
+				bind_options(a).text);
 	} else if (a->verdict->n_blockers) {
 		write_close(p, a);
 	} else if (!remedy__write_without_fix(p, a) && a->req->port) {
 		paragraph__text(p,
-				"try again; if it is refused again, look with `bindtrace -v%s "
-				"--port %u`, and please report what it says",
-				proto_option(a).text, a->req->port);
+				"try again; if it is refused again, look with `%s -v`, and please "
+				"report what it says",
+				remedy__bindtrace(a).text);
 	} else if (a->verdict->cause == CAUSE_UNEXPLAINED) {
 		paragraph__text(p, "try again; if it is refused again, please report this");
 	}

@@ -30,16 +30,27 @@ static void write_count(FILE *f, const struct advice *a)
 	fprintf(f, "%zu %s socket%s", v->n_blockers, state ?: "", plural(v->n_blockers));
 }
 
-/* "; both sides need it", after what the blockers lack. */
+/* "; both sides need it", after what the blockers lack. What could not be read is not claimed. */
 static void write_lacking(FILE *f, const struct advice *a, const char *whose)
 {
-	uint32_t rules = 0;
+	bool lacking = false, unread = false, asked = false;
 
-	for (size_t i = 0; i < a->verdict->n_blockers; i++)
-		rules |= a->verdict->blockers[i].rules;
-	if (rules & RULE_BLOCKER_LACKS_REUSEADDR)
+	for (size_t i = 0; i < a->verdict->n_blockers; i++) {
+		const struct blocker *blocker = &a->verdict->blockers[i];
+		enum tri reuseaddr = a->snap->socks[blocker->sock].reuseaddr;
+
+		lacking |= (blocker->rules & RULE_BLOCKER_LACKS_REUSEADDR) && reuseaddr == TRI_NO;
+		unread |= reuseaddr == TRI_UNKNOWN;
+		asked |= !!(blocker->rules & RULE_BINDER_LACKS_REUSEADDR);
+	}
+	if (lacking)
 		fprintf(f, " %s had not set SO_REUSEADDR; both sides need it", whose);
-	else if (rules & RULE_BINDER_LACKS_REUSEADDR)
+	else if (unread)
+		fprintf(f,
+			" %s had set SO_REUSEADDR or not (it could not be read); both sides need "
+			"it",
+			whose);
+	else if (asked)
 		fprintf(f, " %s had set SO_REUSEADDR; this bind must set it, too", whose);
 	else
 		fprintf(f, " %s is done with it", whose);
@@ -50,7 +61,18 @@ static void write_held(FILE *f, const struct advice *a, const char *what)
 	uint32_t index = 0;
 	const struct snap_sock *sock = advice__main_sock(a, &index);
 
-	fprintf(f, "%s %s %s", holder__who(a->snap, index).text, what, advice__local(a, sock).text);
+	fprintf(f, "%s %s %s%s", holder__who(a->snap, index).text, what,
+		advice__local(a, sock).text, advice__is_own(a, index) ? ", the same process" : "");
+}
+
+static void write_self(FILE *f, const struct advice *a)
+{
+	uint32_t index = 0;
+	const struct snap_sock *sock = advice__main_sock(a, &index);
+
+	write_held(f, a,
+		   advice__is_left_over(sock) ? "was connected to itself on"
+					      : "is connected to itself on");
 }
 
 static void write_client(FILE *f, const struct advice *a)
@@ -107,7 +129,7 @@ void summary__reason(FILE *f, const struct advice *a)
 		write_client(f, a);
 		break;
 	case CAUSE_SELF_CONNECT:
-		write_held(f, a, "is connected to itself on");
+		write_self(f, a);
 		break;
 	case CAUSE_BOUND_ONLY:
 		write_held(f, a, "has bound, without listening,");
@@ -228,7 +250,7 @@ static void write_port(FILE *f, const struct output *out, const struct snapshot 
 static void write_answers(FILE *f, const struct output *out, const struct port_report *report)
 {
 	static const char *const answers[] = {" gets EADDRINUSE", " would succeed",
-					      " may succeed or not"};
+					      " may or may not succeed"};
 	static const enum tri order[] = {TRI_YES, TRI_NO, TRI_UNKNOWN};
 	const struct what_if *main = summary__main_what_if(report);
 	bool first = true;

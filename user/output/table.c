@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "paragraph.h"
 #include "sanitize.h"
 #include "table.h"
 
@@ -145,6 +146,15 @@ static void write_row(const struct table *table, FILE *stream, long row, const s
 	fputc('\n', stream);
 }
 
+static void write_below(FILE *stream, const char *word, const char *text)
+{
+	size_t column = 2 * INDENT + strlen(word) + 1;
+
+	fprintf(stream, "%*s%s ", 2 * INDENT, "", word);
+	paragraph__wrap(stream, text, column, 3 * INDENT);
+	fputc('\n', stream);
+}
+
 int table__write(struct table *table, FILE *stream, bool color, bool wide)
 {
 	size_t n = table->n_columns, widths[TABLE_COLS];
@@ -165,7 +175,7 @@ int table__write(struct table *table, FILE *stream, bool color, bool wide)
 
 		write_row(table, stream, (long)row, widths, n, color);
 		if (below && last && *last)
-			fprintf(stream, "%*s%s %s\n", 2 * INDENT, "", table->below, last);
+			write_below(stream, table->below, last);
 	}
 	return 0;
 }

@@ -13,6 +13,9 @@
 #include "text.h"
 #include "usage_table.h"
 
+#define CLOCK_WIDTH	9 /* with the space behind it */
+#define HEADLINE_INDENT 2
+
 /* What the evidence is worth, where that is less than everything. */
 static void write_evidence(struct paragraph *p, const struct snapshot *snap)
 {
@@ -64,42 +67,50 @@ static void write_why(const struct advice *a, FILE *stream)
 
 static void write_bold(const struct output *out, FILE *stream, const char *text)
 {
-	fprintf(stream, "%s%s%s\n", hue__on(HUE_BOLD, out->config.color), text,
-		hue__off(HUE_BOLD, out->config.color));
+	fputs(hue__on(HUE_BOLD, out->config.color), stream);
+	paragraph__wrap(stream, text, 0, HEADLINE_INDENT);
+	fprintf(stream, "%s\n", hue__off(HUE_BOLD, out->config.color));
 }
 
-static void write_caller(const struct proc_info *proc, uint32_t uid, FILE *stream)
+static struct sentence caller(const struct proc_info *proc, uint32_t uid)
 {
-	struct holder_text place = holder__place(proc);
+	struct sentence who = {"an unknown process"};
+	struct holder_text name, place = holder__place(proc);
 
-	if (proc->pid <= 0) {
-		fputs("an unknown process", stream);
-		return;
-	}
-	fputs(holder__process(proc).text, stream);
+	if (proc->pid <= 0)
+		return who;
+	name = holder__process(proc);
 	if (*place.text)
-		fprintf(stream, " (%s, uid %u)", place.text, uid);
+		snprintf(who.text, sizeof(who.text), "%.100s (%.180s, uid %u)", name.text,
+			 place.text, uid);
 	else
-		fprintf(stream, " (uid %u)", uid);
+		snprintf(who.text, sizeof(who.text), "%.100s (uid %u)", name.text, uid);
+	return who;
 }
 
 static void write_conflict_headline(const struct advice *a, const struct conflict_report *report,
 				    FILE *stream)
 {
 	const struct snapshot *snap = &report->snap;
+	struct sentence who = caller(&report->process, report->req.uid);
+	struct endpoint netns = format__netns(a->out, snap->netns, snap->netns_name);
 	bool color = a->out->config.color;
-	struct endpoint netns;
-	char protocol[40] = "";
+	char protocol[40] = "", what[sizeof(struct sentence) + 256];
+	size_t column = CLOCK_WIDTH + utf8__columns(who.text) + 2;
 
 	/* Without a word it is TCP. */
 	if (snap->protocol != PROTO_TCP)
 		snprintf(protocol, sizeof(protocol), "/%s", format__protocol(snap->protocol).text);
-	fprintf(stream, "%s%s ", hue__on(HUE_BOLD, color), format__clock(report->time_ns).text);
-	write_caller(&report->process, report->req.uid, stream);
-	netns = format__netns(a->out, snap->netns, snap->netns_name);
-	fprintf(stream, ": %s%s refused, %s%s%s%s\n\n", advice__call(a).text, protocol,
-		format__errno(report->error).text, *netns.text ? "," : "", netns.text,
-		hue__off(HUE_BOLD, color));
+	snprintf(what, sizeof(what), "%s%s refused, %s%s%s", advice__call(a).text, protocol,
+		 format__errno(report->error).text, *netns.text ? "," : "", netns.text);
+	fprintf(stream, "%s%s %s:", hue__on(HUE_BOLD, color), format__clock(report->time_ns).text,
+		who.text);
+	if (column + utf8__columns(what) > TEXT_WIDTH)
+		column = CLOCK_WIDTH;
+	fprintf(stream, "%s%*s", column > CLOCK_WIDTH ? " " : "\n",
+		column > CLOCK_WIDTH ? 0 : CLOCK_WIDTH, "");
+	paragraph__wrap(stream, what, column, CLOCK_WIDTH);
+	fprintf(stream, "%s\n\n", hue__off(HUE_BOLD, color));
 }
 
 /* An error that needs no look at sockets was not looked at for them. */
@@ -354,9 +365,8 @@ void text__bind(const struct output *out, const struct bind_report *report, FILE
 	const struct bind_request *req = &report->req;
 	struct word device = device_of(report);
 
-	fprintf(stream, "%s ", format__clock(report->time_ns).text);
-	write_caller(&report->process, req->uid, stream);
-	fprintf(stream, ": %s %s/%s succeeded", report->syscall,
+	fprintf(stream, "%s %s: %s %s/%s succeeded", format__clock(report->time_ns).text,
+		caller(&report->process, req->uid).text, report->syscall,
 		format__endpoint(req->family, &req->addr, device.text, req->port).text,
 		format__protocol(report->protocol).text);
 	write_options(req, stream);

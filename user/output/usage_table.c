@@ -72,7 +72,11 @@ static int write_ports(const struct output *out, const struct conflict_report *r
 	struct table table = {.failed = false};
 	table__column(&table, "PORTS", false, false);
 	table__column(&table, "OF net.ipv4.ip_local_port_range", false, false);
-	add_row(&table, usage_table__ports(usage), "all, %u to %u", usage->low, usage->high);
+	if (usage->low == usage->high)
+		add_row(&table, 1, "all: %u", usage->low);
+	else
+		add_row(&table, usage_table__ports(usage), "all, %u to %u", usage->low,
+			usage->high);
 	add_taken(&table, report);
 	add_row(&table, usage->reserved, "reserved: net.ipv4.ip_local_reserved_ports");
 	add_row(&table, usage_table__free(usage), "free by the time they were counted");
