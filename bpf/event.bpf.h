@@ -167,9 +167,9 @@ __attribute__((noinline)) int exe_step(__u32 slot)
 	return !scratch || !exe__step(&scratch->exe);
 }
 
-static __always_inline void fill_exe(struct scratch *scratch, __u32 slot)
+static __always_inline void fill_exe(struct scratch *scratch, __u32 slot, struct task_struct *task)
 {
-	exe__begin(&scratch->exe);
+	exe__begin(&scratch->exe, task);
 	for (__u32 i = 0; i < EXE_MAX_STEPS; i++) {
 		if (exe_step(slot))
 			break;
@@ -219,7 +219,7 @@ static __always_inline struct scratch *event__begin(struct sock *sk, __u16 port,
 	event->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	__builtin_memset(&event->bucket, 0, sizeof(event->bucket));
 	fill_caller(event);
-	fill_exe(scratch, *ret_slot);
+	fill_exe(scratch, *ret_slot, (struct task_struct *)bpf_get_current_task());
 	sock__read(&sk->__sk_common, &event->binder);
 	return scratch;
 }

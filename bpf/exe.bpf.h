@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The path of the current process's executable, component by component: bpf_d_path() may not be
+ * The path of a process's executable, component by component: bpf_d_path() may not be
  * called from these hooks. The way up is that of prepend_path() in fs/d_path.c, without its locks:
  * a rename meanwhile can mix old and new names, as in any reader of /proc.
  */
@@ -21,9 +21,8 @@ struct exe_path {
 	__u32 complete;
 };
 
-static __always_inline void exe__begin(struct exe_path *exe)
+static __always_inline void exe__begin(struct exe_path *exe, struct task_struct *task)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct file *file = BPF_CORE_READ(task, mm, exe_file);
 
 	exe->len = 0;

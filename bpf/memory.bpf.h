@@ -25,33 +25,52 @@ struct {
 	__type(value, struct wire_exe);
 } exes SEC(".maps");
 
-static __always_inline __u64 start_of_current(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+/* Who was forked, and has not called exec() since: whose executable it runs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct wire_exe_key);
+	__type(value, struct wire_exe_key);
+} forked SEC(".maps");
 
-	return BPF_CORE_READ(task, group_leader, start_boottime);
+static __always_inline struct wire_exe_key key_of(struct task_struct *task)
+{
+	struct wire_exe_key key = {
+		.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
+		.pid = BPF_CORE_READ(task, tgid),
+	};
+
+	return key;
 }
 
-/* The executable of the current process, while it has one. */
-static __always_inline void note_exe(__u64 start_ns)
+/* Of the process that called exec(). */
+static __always_inline struct wire_exe_key exe_key_of(struct task_struct *task)
 {
-	struct wire_exe_key key = {.start_ns = start_ns, .pid = bpf_get_current_pid_tgid() >> 32};
+	struct wire_exe_key key = key_of(task);
+	struct wire_exe_key *from = bpf_map_lookup_elem(&forked, &key);
+
+	return from ? *from : key;
+}
+
+/* The executable of a process, while it has one. */
+static __always_inline void note_exe(struct task_struct *task, const struct wire_exe_key *key)
+{
 	struct scratch *scratch;
 	__u32 slot = 0;
 
-	if (bpf_map_lookup_elem(&exes, &key))
+	if (bpf_map_lookup_elem(&exes, key))
 		return;
 	scratch = scratch__acquire(&slot);
 	if (!scratch)
 		return;
-	fill_exe(scratch, slot);
+	fill_exe(scratch, slot, task);
 	if (scratch->event.exe_len) {
 		/* exe_len and exe[] of the record are not next to each other: copy by way of
 		 * spare[] */
 		scratch->spare.len = scratch->event.exe_len;
 		__builtin_memcpy(scratch->spare.names, scratch->event.exe,
 				 sizeof(scratch->spare.names));
-		bpf_map_update_elem(&exes, &key, &scratch->spare, BPF_ANY);
+		bpf_map_update_elem(&exes, key, &scratch->spare, BPF_ANY);
 	}
 	scratch__release(scratch);
 }
@@ -60,6 +79,7 @@ static __always_inline void note_exe(__u64 start_ns)
 SEC("?fentry/tcp_close")
 int fentry_tcp_close(__u64 *ctx)
 {
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct sock *sk = (struct sock *)ctx[0];
 	struct wire_former note = {};
 	__u64 key = (__u64)sk;
@@ -73,13 +93,13 @@ int fentry_tcp_close(__u64 *ctx)
 		return 0;
 	note.peer_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	note.time_ns = bpf_ktime_get_ns();
-	note.start_ns = start_of_current();
+	note.exe = exe_key_of(task);
 	note.cgroup_id = bpf_get_current_cgroup_id();
 	note.pid = bpf_get_current_pid_tgid() >> 32;
 	note.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(note.comm, sizeof(note.comm));
 	bpf_map_update_elem(&former, &key, &note, BPF_ANY);
-	note_exe(note.start_ns);
+	note_exe(task, &note.exe);
 	return 0;
 }
 
@@ -112,7 +132,38 @@ int fentry_destroy_sock(__u64 *ctx)
 SEC("?tp_btf/sched_process_exec")
 int tp_exec(__u64 *ctx)
 {
-	note_exe(start_of_current());
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct wire_exe_key key = key_of(task);
+
+	bpf_map_delete_elem(&forked, &key);
+	note_exe(task, &key);
+	return 0;
+}
+
+/* (parent, child), in the parent. */
+SEC("?tp_btf/sched_process_fork")
+int tp_fork_exe(__u64 *ctx)
+{
+	struct wire_exe_key from = exe_key_of((struct task_struct *)ctx[0]);
+	struct wire_exe_key key = key_of((struct task_struct *)ctx[1]);
+
+	/* not a thread */
+	if (key.pid != bpf_get_current_pid_tgid() >> 32)
+		bpf_map_update_elem(&forked, &key, &from, BPF_ANY);
+	return 0;
+}
+
+/* (meta, task): those that were there before the run. */
+SEC("?iter/task")
+int iter_exes(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[1];
+	struct wire_exe_key key;
+
+	if (!task || BPF_CORE_READ(task, group_leader) != task)
+		return 0;
+	key = key_of(task);
+	note_exe(task, &key);
 	return 0;
 }
 

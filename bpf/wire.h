@@ -142,12 +142,22 @@ struct wire_conflict {
 };
 
 /*
+ * Key of the map `exes`: executables, kept from exec() on, since a dying process has none any more.
+ * One that was forked has that of the process which called exec().
+ */
+struct wire_exe_key {
+	__u64 start_ns; /* when the process was started: tells pids apart that are used again */
+	__u32 pid;
+	__u32 pad;
+};
+
+/*
  * Who closed a connection that lives on as a time-wait socket or an orphan; value of the map
  * `former`, key: the socket's id. Maps can be read by another bindtrace (see user/kernel/former.c).
  */
 struct wire_former {
 	__u64 time_ns;	/* CLOCK_MONOTONIC, of the close */
-	__u64 start_ns; /* when the process was started: tells pids apart that are used again */
+	struct wire_exe_key exe; /* where its executable is found */
 	__u64 cgroup_id;
 	__u32 pid;
 	__u32 uid;
@@ -156,14 +166,6 @@ struct wire_former {
 	__u16 peer_port;
 	__u8 pad[4];
 	__u8 comm[WIRE_COMM_LEN];
-};
-
-/* Key of the map `exes`: executables, kept from exec() on, since a dying process has none any more.
- */
-struct wire_exe_key {
-	__u64 start_ns;
-	__u32 pid;
-	__u32 pad;
 };
 
 struct wire_exe {
@@ -177,7 +179,6 @@ struct wire_state {
 	struct wire_header header;
 	__u64 time_ns;	   /* CLOCK_MONOTONIC */
 	__s64 duration_ns; /* in the old state; -1: its beginning was not seen */
-	__u64 start_ns;	   /* of the process, with pid */
 	__u64 cgroup_id;
 	__u32 netns;
 	__u32 pid; /* who made it change, or has closed it; 0: not known */
@@ -246,8 +247,8 @@ struct wire_walk {
 _Static_assert(sizeof(struct wire_header) == 8, "wire_header");
 _Static_assert(sizeof(struct wire_sock) == 96, "wire_sock");
 _Static_assert(sizeof(struct wire_bucket) == 48, "wire_bucket");
-_Static_assert(sizeof(struct wire_state) == 112, "wire_state");
-_Static_assert(sizeof(struct wire_former) == 56, "wire_former");
+_Static_assert(sizeof(struct wire_state) == 104, "wire_state");
+_Static_assert(sizeof(struct wire_former) == 64, "wire_former");
 _Static_assert(sizeof(struct wire_exe_key) == 16, "wire_exe_key");
 _Static_assert(sizeof(struct wire_exe) == 8 + WIRE_EXE_LEN, "wire_exe");
 _Static_assert(sizeof(struct wire_conflict) % 8 == 0, "wire_conflict is padded");

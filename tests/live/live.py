@@ -35,8 +35,8 @@ SUITES = [
     test_filters.filters, test_badluck.usage, test_badluck.unprivileged, test_badluck.output,
     test_badluck.ends, test_readonly.readonly, test_listen.listen, test_connect.connect,
     test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_former.former,
-    test_states_live.states_live, test_more_filters.more_filters, test_wait.wait,
-    test_ownerless.ownerless, test_containers.containers, test_record.record,
+    test_wait.wait_begin, test_states_live.states_live, test_more_filters.more_filters, test_wait.wait,
+    test_ownerless.ownerless, test_containers.containers, test_record.record, test_wait.wait_end,
     test_crowd.churn, test_crowd.crowd,
 ]
 

@@ -7,8 +7,8 @@ import sys
 
 from child import Recorded, connected, sysctl, wait_tcp
 from harness import Failure, check, contains, same
-from state import Bind, State, new_port, read_line
-from tool import Started, run
+from state import Bind, State, child_of, new_port, read_line
+from tool import Started, Tracer, run
 
 SERVER = """
 import socket, sys
@@ -21,23 +21,30 @@ sys.stdin.read()
 """
 
 
+def connect_when_up(port, server):
+    while True:
+        try:
+            return connected("127.0.0.1", port)
+        except ConnectionRefusedError:
+            check(server.poll() is None, "the server has ended")
+
+
+def leave_time_wait(port, client):
+    wait_tcp(port, 5)  # FIN_WAIT2, kept as a time-wait socket
+    client.close()
+    wait_tcp(port, 6)
+
+
 def time_wait_of(port, sig):
     """A server with a client connected is killed; what it leaves, and its pid."""
     with subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as server:
-        while True:
-            try:
-                client = connected("127.0.0.1", port)
-                break
-            except ConnectionRefusedError:
-                check(server.poll() is None, "the server has ended")
+        client = connect_when_up(port, server)
         same("server", read_line(server, "server"), "accepted")
         server.send_signal(sig)
         server.wait()
         pid = server.pid
-    wait_tcp(port, 5)  # FIN_WAIT2, kept as a time-wait socket
-    client.close()
-    wait_tcp(port, 6)
+    leave_time_wait(port, client)
     return pid
 
 
@@ -73,6 +80,47 @@ def check_orphan(name):
     who = line["blockers"][0]["former_owner"]
     check(who, "no former owner")
     same("comm", who["comm"], "bt-server")
+
+
+FORKING = """
+import os, sys
+if not os.fork():
+    exec(sys.argv[2])
+os.wait()
+"""
+
+
+def check_forked():
+    """The worker of a server that forks has never called exec(), and dies with its socket open."""
+    port = new_port()
+    with subprocess.Popen([sys.executable, "-c", FORKING, str(port), SERVER],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        client = connect_when_up(port, server)
+        same("server", read_line(server, "server"), "accepted")
+        worker = child_of(server.pid)
+        os.kill(worker, signal.SIGKILL)
+        server.wait()
+    leave_time_wait(port, client)
+    with Bind(port) as bind:
+        line = Recorded.get().conflict_of(bind.pid, port)
+    check_former(line["blockers"][0]["former_owner"], worker)
+
+
+def check_there_before():
+    """A server that was there before the live run is killed while it is on."""
+    port = new_port()
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(port)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as server:
+        client = connect_when_up(port, server)
+        same("server", read_line(server, "server"), "accepted")
+        with Tracer() as tracer:
+            tracer.ready()
+            server.send_signal(signal.SIGKILL)
+            server.wait()
+            leave_time_wait(port, client)
+            with Bind(port) as bind:
+                line = tracer.conflict_of(bind.pid, port)
+    check_former(line["blockers"][0]["former_owner"], server.pid)
 
 
 def take_pid(pid):
@@ -126,6 +174,8 @@ def alone(selected):
 
 def former(selected):
     rows = {"killed": lambda: check_killed(signal.SIGKILL),
+            "forked": check_forked,
+            "there_before": check_there_before,
             "pid_used_again": check_pid_used_again,
             "interrupted": lambda: check_killed(signal.SIGINT),
             "fin_wait1_orphan": lambda: check_orphan("fin_wait1_orphan"),

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--wait: back as soon as the bind would succeed, or when the time is up."""
+import datetime
 import os
 import time
 
-from child import sock
+from child import KEEP, attempt, sock
 from harness import check, contains, same, until
-from state import new_port
+from state import State, new_port
 from tool import Started
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
@@ -39,6 +40,40 @@ def check_deadline():
     same("exit status", (as_json.status, as_text.status), (1, 1))
     same("owner", [x["pid"] for x in as_json.only()["holders"][0]["owners"]], [os.getpid()])
     contains("text", as_text.out, f"{port}/tcp is taken", "LISTEN", "Why ")
+
+
+class TimeWait:
+    """A time-wait socket that ends by the kernel's own timer, a minute later: begun early."""
+    state = started = None
+    made = 0.0
+
+    @classmethod
+    def begin(cls):
+        cls.state = State("time_wait", port=new_port())
+        cls.made = time.time()
+        cls.started = Started("--port", cls.state.port, "--wait", "--json")
+
+    @classmethod
+    def check(cls):
+        result = cls.started.result()
+        same("bind", attempt(sock, "0.0.0.0", cls.state.port), "ok")
+        KEEP.pop().close()
+        cls.state.end()
+        same("exit status", result.status, 0)
+        said = datetime.datetime.fromisoformat(result.only()["time"][:26]).replace(
+            tzinfo=datetime.timezone.utc).timestamp()
+        check(59 < said - cls.made < 66, f"it waited for {said - cls.made:.1f} s")
+
+
+def wait_begin(selected):
+    if selected("wait.time_wait"):
+        TimeWait.begin()
+    yield from ()
+
+
+def wait_end(selected):
+    if selected("wait.time_wait"):
+        yield "wait.time_wait", TimeWait.check
 
 
 def wait(selected):

@@ -124,10 +124,9 @@ void former__free(struct former *former)
 
 static char *find_exe(const struct former *former, const struct wire_former *note)
 {
-	const struct wire_exe_key key = {.start_ns = note->start_ns, .pid = note->pid};
 	struct wire_exe exe;
 
-	if (bpf_map_lookup_elem(former->exes_fd, &key, &exe))
+	if (bpf_map_lookup_elem(former->exes_fd, &note->exe, &exe))
 		return NULL;
 	return decode__exe(exe.names, exe.len);
 }

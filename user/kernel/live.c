@@ -90,6 +90,8 @@ static void choose_others(struct live *live, const struct live_filter *filter)
 	want_note(live, features->has_close, skel->progs.fentry_twsk_kill);
 	want_note(live, features->has_close, skel->progs.fentry_destroy_sock);
 	want_note(live, features->has_close, skel->progs.tp_exec);
+	want_note(live, features->has_close, skel->progs.tp_fork_exe);
+	bpf_program__set_autoload(skel->progs.iter_exes, features->has_close);
 	want_exit(live, filter->states, skel->progs.tp_set_state);
 	want_exit(live, filter->states, skel->progs.fexit_timewait_process);
 	want_exit(live, features->cgroup_addr_args == 4, skel->progs.fexit_cgroup_4);
@@ -256,6 +258,28 @@ static int attach(struct live *live)
 	return 0;
 }
 
+/* Fills `exes` with who is there already; the hooks do so for who comes. */
+static void note_present(const struct live *live)
+{
+	struct bpf_link *link;
+	char nothing[64];
+	int fd;
+
+	if (!live->features->has_close || !bpf_program__autoload(live->skel->progs.iter_exes))
+		return;
+	link = bpf_program__attach_iter(live->skel->progs.iter_exes, NULL);
+	if (!link)
+		return;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	/* EAGAIN: it goes on next time */
+	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) < 0 &&
+	       (errno == EAGAIN || errno == EINTR))
+		;
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+}
+
 static int on_record(void *ctx, void *data, size_t size)
 {
 	struct live *live = ctx;
@@ -294,7 +318,10 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		err = set_cgroup(live, filter->cgroup);
 	if (!err)
 		err = attach(live);
-	return err ?: set_pids(live, filter);
+	if (err)
+		return err;
+	note_present(live);
+	return set_pids(live, filter);
 }
 
 static void unload(struct live *live)

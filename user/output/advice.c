@@ -391,8 +391,9 @@ static void why_self_connect(struct paragraph *p, const struct advice *a,
 				"port.",
 				holder__subject(a->snap, index).text, local.text);
 	if (advice__chose_port(sock))
-		paragraph__text(p, "It had bound this port itself, and then connected to the very "
-				   "same address and port.");
+		paragraph__text(p,
+				"It had bound this port itself, and then connected to where it was "
+				"bound.");
 	else if (was_given_by_connect(a, sock))
 		paragraph__text(p,
 				"It connected to port %u while nothing listened there, and was "
