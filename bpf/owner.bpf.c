@@ -9,10 +9,9 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "owner_wire.h"
+#include "task.bpf.h"
 
-#define SOCKFS_MAGIC 0x534F434B /* include/uapi/linux/magic.h */
-#define MAX_THREADS  128	/* looked at for one fd; more and the answer is "unknown" */
-#define MAX_PID_NS   32		/* MAX_PID_NS_LEVEL of the kernel */
+#define MAX_THREADS 128 /* looked at for one fd; more and the answer is "unknown" */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -100,24 +99,6 @@ static __always_inline int opener_of(struct task_struct *leader, struct file *fi
 									 : OPENER_UNKNOWN;
 }
 
-/*
- * The process's pid as the reader sees it. The iterator covers the reader's pid namespace only
- * (init_seq_pidns() in kernel/bpf/task_iter.c), so every process has a number on its level.
- */
-static __always_inline __u32 pid_for_reader(struct task_struct *leader)
-{
-	struct task_struct *reader = (void *)bpf_get_current_task();
-	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
-	__u32 level = BPF_CORE_READ(reader, thread_pid, level);
-	struct upid *upid;
-
-	if (!level || level > MAX_PID_NS || !pid)
-		return BPF_CORE_READ(leader, tgid);
-	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
-	       (__u64)level * bpf_core_type_size(struct upid);
-	return BPF_CORE_READ(upid, nr);
-}
-
 SEC("iter/task_file")
 int owner_scan(struct bpf_iter__task_file *ctx)
 {
@@ -125,15 +106,13 @@ int owner_scan(struct bpf_iter__task_file *ctx)
 	struct file *file = ctx->file;
 	struct wire_owner record = {};
 	struct seq_file *seq;
-	struct inode *inode;
 	__u64 ino;
 
 	if (!task || !file)
 		return 0;
-	inode = BPF_CORE_READ(file, f_inode);
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != SOCKFS_MAGIC)
+	if (!file__is_socket(file))
 		return 0;
-	ino = BPF_CORE_READ(inode, i_ino);
+	ino = BPF_CORE_READ(file, f_inode, i_ino);
 	if (!bpf_map_lookup_elem(&wanted, &ino))
 		return 0;
 

@@ -11,6 +11,7 @@
 #include "kernel/features.h"
 #include "kernel/former.h"
 #include "kernel/netns.h"
+#include "kernel/netns_iter.h"
 #include "kernel/owner_iter.h"
 #include "kernel/sysctl.h"
 #include "kernel/walk.h"
@@ -253,6 +254,9 @@ static int report_all_netns(struct oneshot *shot)
 	struct netns_list list = {};
 	int err = netns__list_all(&list), fd;
 
+	/* Best effort, where BPF is: without it such a namespace can't be told from any other. */
+	if (!err && shot->walk)
+		netns_list__add_of_sockets(&list, shot->features.btf_path);
 	shot->sparse = true;
 	for (size_t i = 0; !err && i < list.n; i++) {
 		if (netns__open_entry(&list.entries[i], &fd))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel types of the task side, by hand, only the fields that owner.bpf.c reads. It has files and
+ * Kernel types of the task side, by hand, only the fields that the iterators read. It has files and
  * inodes of its own, so a program includes either this or vmlinux.h.
  */
 #ifndef BINDTRACE_VMLINUX_TASK_H
@@ -62,6 +62,35 @@ struct inode {
 struct file {
 	struct inode *f_inode;
 	const struct cred *f_cred;
+	void *private_data;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct nsproxy {
+	struct net *net_ns;
 };
 
 struct upid {
@@ -85,6 +114,7 @@ struct task_struct {
 	const struct cred *real_cred;
 	char comm[16];
 	struct signal_struct *signal;
+	struct nsproxy *nsproxy;
 };
 
 struct seq_file;

@@ -9,8 +9,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 
 #include "netns.h"
 
@@ -164,6 +166,19 @@ static int add_entry(struct netns_list *list, uint64_t inode, const char *path, 
 		return -ENOMEM;
 	list->n++;
 	return 0;
+}
+
+int netns_list__add_socket(struct netns_list *list, uint64_t inode, int pid, int fd)
+{
+	size_t n = list->n;
+	char path[64];
+	int err;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, fd);
+	err = add_entry(list, inode, path, pid);
+	if (!err && list->n > n)
+		list->entries[n].of_socket = true;
+	return err;
 }
 
 /* "net:[4026531840]" */
@@ -343,12 +358,34 @@ int netns__list_all(struct netns_list *ret)
 	return 0;
 }
 
+/* By a duplicate of the socket, which lasts no longer than the question. */
+static int open_of_socket(const struct netns_entry *entry, int *ret_fd)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
+	int number = atoi(strrchr(entry->path, '/') + 1);
+	int sock, err = 0;
+
+	if (pidfd < 0)
+		return -errno;
+	sock = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+	if (sock < 0)
+		err = -errno;
+	close(pidfd);
+	if (err)
+		return err;
+	*ret_fd = ioctl(sock, SIOCGSKNS);
+	if (*ret_fd < 0)
+		err = -errno;
+	close(sock);
+	return err;
+}
+
 int netns__open_entry(const struct netns_entry *entry, int *ret_fd)
 {
 	uint64_t inode;
 	int fd, err;
 
-	err = open_netns(entry->path, &fd);
+	err = entry->of_socket ? open_of_socket(entry, &fd) : open_netns(entry->path, &fd);
 	if (err)
 		return err;
 	err = netns__inode(fd, &inode);

@@ -10,6 +10,7 @@ struct netns_entry {
 	int pid;    /* a process in it, or with an fd of it; 0: only mounted */
 	char *name; /* of `ip netns`, or NULL */
 	char *path; /* where it can be opened: /proc/PID/ns/net, a mount, /proc/PID/fd/N */
+	bool of_socket; /* path is that of a socket which is in it */
 };
 
 struct netns_list {
@@ -35,6 +36,8 @@ int netns__run_in(int ns_fd, int (*fn)(void *ctx), void *ctx);
 
 /* Every network namespace once: mounted ones, those of processes, those kept alive by an fd. */
 int netns__list_all(struct netns_list *ret);
+/* Adds one that a socket of a process is in, if it is not there yet. 0 or -ENOMEM. */
+int netns_list__add_socket(struct netns_list *list, uint64_t inode, int pid, int fd);
 /* Opens one of the list. -ESTALE: another namespace is at its place by now. */
 int netns__open_entry(const struct netns_entry *entry, int *ret_fd);
 void netns_list__free(struct netns_list *list); /* what it holds, not list itself; accepts NULL */
