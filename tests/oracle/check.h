@@ -9,7 +9,8 @@
 
 struct counts {
 	unsigned long trials, refused, by_bucket, rebuilds, fixes, what_ifs, reports;
-	unsigned long units, units_there, unbuildable, in_place;
+	unsigned long units, units_there, unbuildable;
+	unsigned long in_place, late; /* closed where they were; of them, let go of only later */
 	unsigned long disagreements;
 	unsigned long of_kind[N_KINDS], refused_of_kind[N_KINDS];
 };

@@ -215,9 +215,10 @@ static int run(struct oracle *oracle, const struct config *config)
 		stop_live(oracle);
 	walk__free(oracle->walk);
 	printf("oracle: %lu of %lu sockets made, %lu reports, %lu fixes tried, %lu what-ifs, %lu "
-	       "passed by the bucket, %lu scenes not made again, %lu closed in place\n",
+	       "passed by the bucket, %lu scenes not made again, %lu closed in place (%lu let go "
+	       "late)\n",
 	       counts->units_there, counts->units, counts->reports, counts->fixes, counts->what_ifs,
-	       counts->by_bucket, counts->unbuildable, counts->in_place);
+	       counts->by_bucket, counts->unbuildable, counts->in_place, counts->late);
 	for (kind = 0; kind < N_KINDS; kind++)
 		printf("oracle: %s: %lu trials, %lu refused\n", trial_kind__name(kind),
 		       counts->of_kind[kind], counts->refused_of_kind[kind]);
