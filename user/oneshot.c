@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "ask.h"
 #include "explain.h"
+#include "gone.h"
 #include "kernel/device.h"
 #include "kernel/diag.h"
 #include "kernel/features.h"
@@ -84,6 +85,30 @@ static int walk_protocol(struct oneshot *shot, uint16_t port, struct snapshot *s
 	return walk__udp(shot->walk, shot->opts->protocol, port, snap);
 }
 
+struct second_look {
+	struct oneshot *shot;
+	uint16_t port;
+};
+
+static int look_again(void *ctx, struct snapshot *ret)
+{
+	const struct second_look *second = ctx;
+	bool bound_visible;
+
+	if (second->shot->walk)
+		return walk_protocol(second->shot, second->port, ret);
+	ret->protocol = second->shot->opts->protocol;
+	return diag__sockets(ret, second->port, &bound_visible);
+}
+
+static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *snap)
+{
+	struct second_look second = {.shot = shot, .port = port};
+	int err = owner__lookup(&shot->owners, snap, NULL, 0);
+
+	return err ?: gone__forget(snap, NULL, 0, look_again, &second);
+}
+
 static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report *report,
 			 bool *ret_bound_visible)
 {
@@ -94,7 +119,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	if (shot->walk) {
 		err = walk_protocol(shot, port, snap);
 		if (!err)
-			err = owner__lookup(&shot->owners, snap, NULL, 0);
+			err = find_owners(shot, port, snap);
 		if (!err && shot->former)
 			err = former__fill(shot->former, &shot->owners, snap);
 		return err;
@@ -103,7 +128,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	snap->protocol = shot->opts->protocol;
 	err = diag__sockets(snap, port, ret_bound_visible);
 	if (!err)
-		err = owner__lookup(&shot->owners, snap, NULL, 0);
+		err = find_owners(shot, port, snap);
 	if (err)
 		return err;
 	diag__read_options(snap);
