@@ -13,7 +13,6 @@
 #include "kernel/former.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
-#include "kernel/sysctl.h"
 #include "kernel/walk.h"
 #include "log.h"
 #include "oneshot.h"
@@ -37,16 +36,12 @@ struct oneshot {
 /* The worst answer of several ports and namespaces is the one that counts. */
 static void note_answer(struct oneshot *shot, const struct port_report *report)
 {
-	for (size_t i = 0; i < report->n_what_ifs; i++) {
-		enum tri refused = report->what_ifs[i].verdict.refused;
+	enum tri free = ask__is_free(report);
 
-		if (!report->what_ifs[i].asked)
-			continue;
-		if (refused == TRI_YES)
-			shot->status = EXIT_REFUSED;
-		else if (refused == TRI_UNKNOWN && shot->status == EXIT_OK)
-			shot->status = EXIT_RUNTIME;
-	}
+	if (free == TRI_NO)
+		shot->status = EXIT_REFUSED;
+	else if (free == TRI_UNKNOWN && shot->status == EXIT_OK)
+		shot->status = EXIT_RUNTIME;
 }
 
 static const char *diag_note(const struct oneshot *shot, bool bound_visible)
@@ -145,30 +140,30 @@ static int explain_all(struct port_report *report)
 	for (size_t i = 0; !err && i < report->n_what_ifs; i++) {
 		struct what_if *what_if = &report->what_ifs[i];
 
-		err = verdict__explain(&what_if->verdict, &report->snap, &what_if->req);
+		err = verdict__explain_asked(&what_if->verdict, &report->snap, &what_if->req,
+					     &what_if->facts, what_if->otherwise);
 	}
 	return err;
 }
 
-static int report_port(struct oneshot *shot, uint16_t port, uint32_t ifindex, int32_t l3mdev)
+static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 {
 	struct port_report report = {};
-	bool bound_visible;
 	int err;
 
 	snapshot__init(&report.snap);
-	err = take_evidence(shot, port, &report, &bound_visible);
+	err = take_evidence(shot, port, &report, &ask->bound_visible);
 	if (err)
 		goto out;
 	report.snap.netns_name =
 		shot->netns_name ? strdup(shot->netns_name) : netns__name_of(report.snap.netns);
-	err = device__name_all(&report.snap, ifindex);
+	err = device__name_all(&report.snap, ask->ifindex);
 	if (err)
 		goto out;
 	report.time_ns = clock__now_ns();
 	if (shot->sparse && !report.snap.n_socks)
 		goto out;
-	err = ask__what_ifs(shot->opts, ifindex, l3mdev, bound_visible, &report);
+	err = ask__what_ifs(ask, &report);
 	if (!err)
 		err = explain_all(&report);
 	if (!err)
@@ -183,42 +178,22 @@ out:
 /* Would every bind asked about succeed now? Owners and causes are not needed for that. */
 struct waiter {
 	struct oneshot *shot;
-	uint32_t ifindex;
-	int32_t l3mdev;
+	struct ask *ask;
 };
-
-static enum tri asked_free(const struct port_report *report)
-{
-	enum tri free = TRI_YES;
-
-	for (size_t i = 0; i < report->n_what_ifs; i++) {
-		enum tri refused = report->what_ifs[i].verdict.refused;
-
-		if (!report->what_ifs[i].asked || refused == TRI_NO)
-			continue;
-		if (refused == TRI_YES)
-			return TRI_NO;
-		free = TRI_UNKNOWN;
-	}
-	return free;
-}
 
 static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_free)
 {
 	struct port_report report = {};
-	bool bound_visible;
+	struct ask *ask = waiter->ask;
 	int err;
 
 	snapshot__init(&report.snap);
 	err = waiter->shot->walk ? walk_protocol(waiter->shot, port, &report.snap)
-				 : take_evidence(waiter->shot, port, &report, &bound_visible);
-	if (waiter->shot->walk)
-		bound_visible = true;
+				 : take_evidence(waiter->shot, port, &report, &ask->bound_visible);
 	if (!err)
-		err = ask__what_ifs(waiter->shot->opts, waiter->ifindex, waiter->l3mdev,
-				    bound_visible, &report);
+		err = ask__what_ifs(ask, &report);
 	if (!err)
-		*ret_free = asked_free(&report);
+		*ret_free = ask__is_free(&report);
 	ask__free(&report);
 	return err;
 }
@@ -229,6 +204,9 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	int err = 0;
 
 	*ret_free = TRI_YES;
+	/* It ends some day, and no hook tells. */
+	if (waiter->ask->conditions.facts.address_tentative == TRI_YES)
+		ask__read_conditions(waiter->ask);
 	for (uint32_t port = 1; !err && *ret_free == TRI_YES && port <= 65535; port++) {
 		if (port_set__has(&waiter->shot->opts->ports, port))
 			err = check_port(waiter, port, ret_free);
@@ -236,37 +214,45 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	return err;
 }
 
-/* --wait. What is reported afterwards is the port as it is then: free, or what still stands. */
-static int wait_for_ports(struct oneshot *shot, uint32_t ifindex, int32_t l3mdev)
+/* A port that is refused for what waiting does not change: the report says why, at once. */
+static bool is_hopeless(const struct oneshot *shot, const struct ask *ask)
 {
-	struct waiter waiter = {.shot = shot, .ifindex = ifindex, .l3mdev = l3mdev};
+	for (uint32_t port = 1; port <= 65535; port++) {
+		if (port_set__has(&shot->opts->ports, port) && ask__is_hopeless(ask, port))
+			return true;
+	}
+	return false;
+}
+
+/* --wait. What is reported afterwards is the port as it is then: free, or what still stands. */
+static int wait_for_ports(struct oneshot *shot, struct ask *ask)
+{
+	struct waiter waiter = {.shot = shot, .ask = ask};
 	struct wait *wait = NULL;
 	int err;
 
+	if (is_hopeless(shot, ask))
+		return 0;
 	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
 				     shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
 	err = waiting__run(check_ports, &waiter, wait, shot->opts->wait_s);
 	wait__free(wait);
+	ask__read_conditions(ask);
 	return err == -ETIMEDOUT || err == -EINTR ? 0 : err;
 }
 
 static int report_ports(void *ctx)
 {
 	struct oneshot *shot = ctx;
-	uint32_t ifindex = 0;
-	int32_t l3mdev = 0;
-	int err = 0;
+	struct ask ask;
+	int err = ask__open(shot->opts, &ask);
 
-	if (shot->opts->device)
-		err = device__find(shot->opts->device, &ifindex, &l3mdev);
-	if (sysctl__tcp_l3mdev_accept())
-		l3mdev = 0; /* one bucket for all VRFs: inet_sk_bound_l3mdev() */
 	if (!err && shot->opts->wait)
-		err = wait_for_ports(shot, ifindex, l3mdev);
+		err = wait_for_ports(shot, &ask);
 	for (uint32_t port = 1; !err && port <= 65535; port++) {
 		if (port_set__has(&shot->opts->ports, port))
-			err = report_port(shot, port, ifindex, l3mdev);
+			err = report_port(shot, port, &ask);
 	}
 	return err;
 }
