@@ -30,6 +30,9 @@ struct oneshot {
 	struct sink sink;
 	const char *netns_name; /* of the namespace being looked at */
 	bool sparse;		/* leave out namespaces that have nothing on the port */
+	struct port_set shown;	/* ports that were reported of some namespace */
+	int64_t deadline_ns;	/* of --wait, for all namespaces together */
+	bool interrupted;	/* that wait, by a signal */
 	enum exit_status status;
 };
 
@@ -170,6 +173,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 		err = sink__port(&shot->sink, &report);
 	if (!err)
 		note_answer(shot, &report);
+	port_set__add(&shot->shown, port);
 out:
 	ask__free(&report);
 	return err;
@@ -236,9 +240,10 @@ static int wait_for_ports(struct oneshot *shot, struct ask *ask)
 	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
 				     shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
-	err = waiting__run(check_ports, &waiter, wait, shot->opts->wait_s);
+	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
 	wait__free(wait);
 	ask__read_conditions(ask);
+	shot->interrupted = err == -EINTR;
 	return err == -ETIMEDOUT || err == -EINTR ? 0 : err;
 }
 
@@ -257,19 +262,97 @@ static int report_ports(void *ctx)
 	return err;
 }
 
+/* Namespaces that --netns all could not look into. */
+struct unread {
+	size_t n;
+	int err; /* why, of the last one */
+};
+
+static int open_listed(const struct netns_entry *entry, int *ret_fd)
+{
+	int err = netns__open_entry(entry, ret_fd);
+
+	/* The process by which it was found has gone, or left it: others may still be in it. */
+	if (err == -ENOENT || err == -ESRCH || err == -ESTALE)
+		err = netns__open_inode(entry->inode, ret_fd);
+	return err;
+}
+
+static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
+			 struct unread *unread)
+{
+	int fd, err = open_listed(entry, &fd);
+	bool opened = !err;
+
+	if (err == -ENOENT || err == -ENOMEM)
+		return err == -ENOENT ? 0 : err; /* gone, with its last process */
+	if (opened) {
+		shot->netns_name = entry->name;
+		err = netns__run_in(fd, report_ports, shot);
+		shot->netns_name = NULL;
+		close(fd);
+	}
+	if (opened && err != -EACCES && err != -EPERM)
+		return err;
+	unread->n++;
+	unread->err = err;
+	return 0;
+}
+
+/* Something refused is an answer all the same. */
+static void tell_unread(struct oneshot *shot, const struct netns_list *list,
+			const struct unread *unread)
+{
+	int err = unread->n ? unread->err : list->hidden_err;
+	bool denied = err == -EACCES || err == -EPERM;
+	char what[64] = "", whose[64] = "";
+
+	if (unread->n)
+		snprintf(what, sizeof(what), "%zu network namespace%s%s", unread->n,
+			 unread->n == 1 ? "" : "s", list->hidden ? " and " : "");
+	if (list->hidden)
+		snprintf(whose, sizeof(whose), "those of %zu process%s", list->hidden,
+			 list->hidden == 1 ? "" : "es");
+	if (!*what && !*whose)
+		return;
+	log__line("--netns all: %s%s could not be read: %s%s", what, whose, strerror(-err),
+		  !denied     ? ""
+		  : geteuid() ? "; run as root"
+			      : "; it takes CAP_SYS_PTRACE and CAP_SYS_ADMIN");
+	if (shot->status != EXIT_REFUSED)
+		shot->status = denied ? EXIT_NOT_PERMITTED : EXIT_RUNTIME;
+}
+
+/* Nobody has these ports anywhere: the caller's own namespace answers for them. */
+static int report_rest(struct oneshot *shot)
+{
+	struct ask ask;
+	int err = ask__open(shot->opts, &ask);
+
+	shot->sparse = false;
+	for (uint32_t port = 1; !err && port <= 65535; port++) {
+		if (port_set__has(&shot->opts->ports, port) && !port_set__has(&shot->shown, port))
+			err = report_port(shot, port, &ask);
+	}
+	return err;
+}
+
 static int report_all_netns(struct oneshot *shot)
 {
 	struct netns_list list = {};
-	int err = netns__list_all(&list), fd;
+	struct unread unread = {.n = 0};
+	int err = netns__list_all(&list);
 
 	shot->sparse = true;
-	for (size_t i = 0; !err && i < list.n; i++) {
-		if (netns__open_entry(&list.entries[i], &fd))
-			continue; /* gone meanwhile */
-		shot->netns_name = list.entries[i].name;
-		err = netns__run_in(fd, report_ports, shot);
-		close(fd);
-	}
+	for (size_t i = 0; !err && i < list.n && !shot->interrupted; i++)
+		err = report_listed(shot, &list.entries[i], &unread);
+	if (!err && !shot->interrupted)
+		err = report_rest(shot);
+	if (!err)
+		tell_unread(shot, &list, &unread);
+	/* Those that it has not come to may have the port. */
+	if (shot->interrupted && shot->status == EXIT_OK)
+		shot->status = EXIT_RUNTIME;
 	netns_list__free(&list);
 	return err;
 }
@@ -283,9 +366,7 @@ static int report_one_netns(struct oneshot *shot)
 		return report_ports(shot);
 	err = netns__open(opts->netns, opts->netns_arg, opts->netns_pid, &fd);
 	if (err) {
-		log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
-			  opts->netns_arg, strerror(-err));
-		shot->status = EXIT_USAGE;
+		shot->status = start__netns_error(opts, err);
 		return 0;
 	}
 	shot->netns_name = opts->netns == NETNS_NAME ? opts->netns_arg : NULL;
@@ -341,7 +422,8 @@ static void explain_failure(struct oneshot *shot, int err)
 
 int oneshot__run(const struct options *opts)
 {
-	struct oneshot shot = {.opts = opts, .status = EXIT_OK};
+	struct oneshot shot = {
+		.opts = opts, .status = EXIT_OK, .deadline_ns = waiting__deadline(opts->wait_s)};
 	int err;
 
 	err = start__features(opts, &shot.features);
