@@ -83,6 +83,14 @@ static int walk_protocol(struct oneshot *shot, uint16_t port, struct snapshot *s
 	return walk__udp(shot->walk, shot->opts->protocol, port, snap);
 }
 
+static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
+			bool *ret_bound_visible)
+{
+	snap->kernel = shot->features.rules;
+	snap->protocol = shot->opts->protocol;
+	return diag__sockets(snap, port, ret_bound_visible);
+}
+
 struct second_look {
 	struct oneshot *shot;
 	uint16_t port;
@@ -95,8 +103,7 @@ static int look_again(void *ctx, struct snapshot *ret)
 
 	if (second->shot->walk)
 		return walk_protocol(second->shot, second->port, ret);
-	ret->protocol = second->shot->opts->protocol;
-	return diag__sockets(ret, second->port, &bound_visible);
+	return list_sockets(second->shot, second->port, ret, &bound_visible);
 }
 
 static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *snap)
@@ -122,9 +129,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 			err = former__fill(shot->former, &shot->owners, snap);
 		return err;
 	}
-	snap->kernel = shot->features.rules;
-	snap->protocol = shot->opts->protocol;
-	err = diag__sockets(snap, port, ret_bound_visible);
+	err = list_sockets(shot, port, snap, ret_bound_visible);
 	if (!err)
 		err = find_owners(shot, port, snap);
 	if (err)
@@ -183,9 +188,40 @@ out:
 struct waiter {
 	struct oneshot *shot;
 	struct ask *ask;
+	struct port_set seen;  /* without BPF: ports that were looked at in full */
+	struct snapshot first; /* what sockets those had */
 };
 
-static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_free)
+/*
+ * Reading an option duplicates an fd of the holder for a moment, and the port is not to be
+ * disturbed 20 times a second: only the first look does it, and the report at the end.
+ */
+static int look_without_bpf(struct waiter *waiter, uint16_t port, struct port_report *report)
+{
+	struct snapshot *snap = &report->snap;
+	bool *bound_visible = &waiter->ask->bound_visible;
+	int err;
+
+	if (port_set__has(&waiter->seen, port)) {
+		err = list_sockets(waiter->shot, port, snap, bound_visible);
+		if (!err)
+			diag__copy_options(snap, &waiter->first);
+		return err;
+	}
+	err = take_evidence(waiter->shot, port, report, bound_visible);
+	for (size_t i = 0; !err && i < snap->n_socks; i++) {
+		struct snap_sock *sock = snapshot__add_sock(&waiter->first);
+
+		if (!sock)
+			return -ENOMEM;
+		*sock = snap->socks[i];
+		sock->former_owner = NULL;
+	}
+	port_set__add(&waiter->seen, port);
+	return err;
+}
+
+static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 {
 	struct port_report report = {};
 	struct ask *ask = waiter->ask;
@@ -193,7 +229,7 @@ static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_
 
 	snapshot__init(&report.snap);
 	err = waiter->shot->walk ? walk_protocol(waiter->shot, port, &report.snap)
-				 : take_evidence(waiter->shot, port, &report, &ask->bound_visible);
+				 : look_without_bpf(waiter, port, &report);
 	if (!err)
 		err = ask__what_ifs(ask, &report);
 	if (!err)
@@ -204,7 +240,7 @@ static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_
 
 static int check_ports(void *ctx, enum tri *ret_free)
 {
-	const struct waiter *waiter = ctx;
+	struct waiter *waiter = ctx;
 	int err = 0;
 
 	*ret_free = TRI_YES;
@@ -237,11 +273,13 @@ static int wait_for_ports(struct oneshot *shot, struct ask *ask)
 
 	if (is_hopeless(shot, ask))
 		return 0;
+	snapshot__init(&waiter.first);
 	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
 				     shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
 	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
 	wait__free(wait);
+	snapshot__free(&waiter.first);
 	ask__read_conditions(ask);
 	shot->interrupted = err == -EINTR;
 	return err == -ETIMEDOUT || err == -EINTR ? 0 : err;
