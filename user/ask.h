@@ -6,13 +6,32 @@
 #include "options.h"
 #include "output/output.h"
 
+struct ask {
+	const struct options *opts;
+	uint32_t ifindex; /* of --device, 0: none */
+	int32_t vrf;	  /* that it is in, 0: none */
+	int32_t l3mdev;	  /* the same, where each VRF has ports of its own */
+	struct bind_conditions conditions;
+	bool bound_visible; /* else sockets that are only bound may hide: "would succeed" is not
+			       known */
+};
+
 /*
- * Fills report->what_ifs for its snapshot and judges each. `bound_visible` false: sockets that are
- * only bound cannot be seen, so that "would succeed" is not known. ifindex and l3mdev belong to
- * --device. 0 or -ENOMEM; freed with ask__free().
+ * Reads what does not depend on the port, in the network namespace that the caller is in. 0, or
+ * -errno: -ENODEV where --device is not there.
  */
-int ask__what_ifs(const struct options *opts, uint32_t ifindex, int32_t l3mdev, bool bound_visible,
-		  struct port_report *report);
+int ask__open(const struct options *opts, struct ask *ret);
+void ask__read_conditions(struct ask *ask); /* once more */
+
+/* Fills report->what_ifs for its snapshot and judges each. 0 or -ENOMEM; freed with ask__free(). */
+int ask__what_ifs(const struct ask *ask, struct port_report *report);
+
+/* Is the bind refused whoever has the port, and for as long as nobody changes this host? */
+bool ask__is_hopeless(const struct ask *ask, uint16_t port);
+
+/* Would every bind asked about succeed? */
+enum tri ask__is_free(const struct port_report *report);
+
 void ask__free(struct port_report *report); /* what_ifs and snapshot; accepts NULL */
 
 #endif

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "explain.h"
+#include "gone.h"
 #include "kernel/decode.h"
 #include "kernel/device.h"
 #include "kernel/netns.h"
@@ -220,24 +221,6 @@ static enum tri compare(const struct conflict_report *report, uint64_t named)
 	return TRI_NO;
 }
 
-static int find_owners(const struct explainer *explainer, struct conflict_report *report)
-{
-	size_t n = report->verdict.n_blockers;
-	uint32_t *socks;
-	int err;
-
-	if (!n)
-		return 0;
-	socks = calloc(n, sizeof(*socks));
-	if (!socks)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		socks[i] = report->verdict.blockers[i].sock;
-	err = owner__lookup(&explainer->owners, &report->snap, socks, n);
-	free(socks);
-	return err;
-}
-
 /* Some socket on the very port asked for is to blame. */
 static bool explained_by_sockets(const struct conflict_report *report)
 {
@@ -278,41 +261,37 @@ static int walk_again(void *ctx)
 	return walk__port(walk, snap->port, &inside->walked);
 }
 
-static bool is_there(const struct snapshot *snap, const struct snap_sock *sock)
+static int look_again(void *ctx, struct snapshot *ret)
 {
-	for (size_t i = 0; i < snap->n_socks; i++)
-		if (snap->socks[i].id == sock->id && snap->socks[i].inode == sock->inode)
-			return true;
-	return false;
+	struct inside *inside = ctx;
+	int err = -ENOTSUP;
+
+	snapshot__init(&inside->walked);
+	if (inside->explainer->walk)
+		err = run_inside(inside->report, walk_again, inside);
+	*ret = inside->walked;
+	return err;
 }
 
-/*
- * That no process holds a blocker is a fact only while it is there: its last holder may have exited
- * since the bind, and then nobody can tell any more who that was.
- */
-static int forget_gone(const struct explainer *explainer, struct conflict_report *report)
+static int find_owners(const struct explainer *explainer, struct conflict_report *report)
 {
 	struct inside inside = {.explainer = explainer, .report = report};
-	struct snapshot *snap = &report->snap;
-	bool looked = false;
-	int err = 0;
+	size_t n = report->verdict.n_blockers;
+	uint32_t *socks;
+	int err;
 
-	snapshot__init(&inside.walked);
-	for (size_t i = 0; i < report->verdict.n_blockers && err != -ENOMEM; i++) {
-		struct snap_sock *sock = &snap->socks[report->verdict.blockers[i].sock];
-
-		if (sock->holder != HOLDER_DETACHED)
-			continue;
-		if (!looked)
-			err = explainer->walk ? run_inside(report, walk_again, &inside) : -ENOTSUP;
-		looked = true;
-		if (!err && is_there(&inside.walked, sock))
-			continue;
-		sock->holder = HOLDER_UNKNOWN;
-		snap->owners_known = false;
-	}
-	snapshot__free(&inside.walked);
-	return err == -ENOMEM ? err : 0;
+	if (!n)
+		return 0;
+	socks = calloc(n, sizeof(*socks));
+	if (!socks)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		socks[i] = report->verdict.blockers[i].sock;
+	err = owner__lookup(&explainer->owners, &report->snap, socks, n);
+	if (!err)
+		err = gone__forget(&report->snap, socks, n, look_again, &inside);
+	free(socks);
+	return err;
 }
 
 /* The caller has exited already: its cgroup is still known by number. */
@@ -371,8 +350,6 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 	err = find_owners(explainer, ret);
 	if (!err && explainer->former)
 		err = former__fill(explainer->former, &explainer->owners, &ret->snap);
-	if (!err)
-		err = forget_gone(explainer, ret);
 	if (err)
 		return err;
 	return report__explain(ret);

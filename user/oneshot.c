@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "ask.h"
 #include "explain.h"
+#include "gone.h"
 #include "kernel/device.h"
 #include "kernel/diag.h"
 #include "kernel/features.h"
@@ -13,7 +14,6 @@
 #include "kernel/netns.h"
 #include "kernel/netns_iter.h"
 #include "kernel/owner_iter.h"
-#include "kernel/sysctl.h"
 #include "kernel/walk.h"
 #include "log.h"
 #include "oneshot.h"
@@ -31,22 +31,21 @@ struct oneshot {
 	struct sink sink;
 	const char *netns_name; /* of the namespace being looked at */
 	bool sparse;		/* leave out namespaces that have nothing on the port */
+	struct port_set shown;	/* ports that were reported of some namespace */
+	int64_t deadline_ns;	/* of --wait, for all namespaces together */
+	bool interrupted;	/* that wait, by a signal */
 	enum exit_status status;
 };
 
 /* The worst answer of several ports and namespaces is the one that counts. */
 static void note_answer(struct oneshot *shot, const struct port_report *report)
 {
-	for (size_t i = 0; i < report->n_what_ifs; i++) {
-		enum tri refused = report->what_ifs[i].verdict.refused;
+	enum tri free = ask__is_free(report);
 
-		if (!report->what_ifs[i].asked)
-			continue;
-		if (refused == TRI_YES)
-			shot->status = EXIT_REFUSED;
-		else if (refused == TRI_UNKNOWN && shot->status == EXIT_OK)
-			shot->status = EXIT_RUNTIME;
-	}
+	if (free == TRI_NO)
+		shot->status = EXIT_REFUSED;
+	else if (free == TRI_UNKNOWN && shot->status == EXIT_OK)
+		shot->status = EXIT_RUNTIME;
 }
 
 static const char *diag_note(const struct oneshot *shot, bool bound_visible)
@@ -87,6 +86,37 @@ static int walk_protocol(struct oneshot *shot, uint16_t port, struct snapshot *s
 	return walk__udp(shot->walk, shot->opts->protocol, port, snap);
 }
 
+static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
+			bool *ret_bound_visible)
+{
+	snap->kernel = shot->features.rules;
+	snap->protocol = shot->opts->protocol;
+	return diag__sockets(snap, port, ret_bound_visible);
+}
+
+struct second_look {
+	struct oneshot *shot;
+	uint16_t port;
+};
+
+static int look_again(void *ctx, struct snapshot *ret)
+{
+	const struct second_look *second = ctx;
+	bool bound_visible;
+
+	if (second->shot->walk)
+		return walk_protocol(second->shot, second->port, ret);
+	return list_sockets(second->shot, second->port, ret, &bound_visible);
+}
+
+static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *snap)
+{
+	struct second_look second = {.shot = shot, .port = port};
+	int err = owner__lookup(&shot->owners, snap, NULL, 0);
+
+	return err ?: gone__forget(snap, NULL, 0, look_again, &second);
+}
+
 static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report *report,
 			 bool *ret_bound_visible)
 {
@@ -97,16 +127,14 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	if (shot->walk) {
 		err = walk_protocol(shot, port, snap);
 		if (!err)
-			err = owner__lookup(&shot->owners, snap, NULL, 0);
+			err = find_owners(shot, port, snap);
 		if (!err && shot->former)
 			err = former__fill(shot->former, &shot->owners, snap);
 		return err;
 	}
-	snap->kernel = shot->features.rules;
-	snap->protocol = shot->opts->protocol;
-	err = diag__sockets(snap, port, ret_bound_visible);
+	err = list_sockets(shot, port, snap, ret_bound_visible);
 	if (!err)
-		err = owner__lookup(&shot->owners, snap, NULL, 0);
+		err = find_owners(shot, port, snap);
 	if (err)
 		return err;
 	diag__read_options(snap);
@@ -123,36 +151,37 @@ static int explain_all(struct port_report *report)
 	for (size_t i = 0; !err && i < report->n_what_ifs; i++) {
 		struct what_if *what_if = &report->what_ifs[i];
 
-		err = verdict__explain(&what_if->verdict, &report->snap, &what_if->req);
+		err = verdict__explain_asked(&what_if->verdict, &report->snap, &what_if->req,
+					     &what_if->facts, what_if->otherwise);
 	}
 	return err;
 }
 
-static int report_port(struct oneshot *shot, uint16_t port, uint32_t ifindex, int32_t l3mdev)
+static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 {
 	struct port_report report = {};
-	bool bound_visible;
 	int err;
 
 	snapshot__init(&report.snap);
-	err = take_evidence(shot, port, &report, &bound_visible);
+	err = take_evidence(shot, port, &report, &ask->bound_visible);
 	if (err)
 		goto out;
 	report.snap.netns_name =
 		shot->netns_name ? strdup(shot->netns_name) : netns__name_of(report.snap.netns);
-	err = device__name_all(&report.snap, ifindex);
+	err = device__name_all(&report.snap, ask->ifindex);
 	if (err)
 		goto out;
 	report.time_ns = clock__now_ns();
 	if (shot->sparse && !report.snap.n_socks)
 		goto out;
-	err = ask__what_ifs(shot->opts, ifindex, l3mdev, bound_visible, &report);
+	err = ask__what_ifs(ask, &report);
 	if (!err)
 		err = explain_all(&report);
 	if (!err)
 		err = sink__port(&shot->sink, &report);
 	if (!err)
 		note_answer(shot, &report);
+	port_set__add(&shot->shown, port);
 out:
 	ask__free(&report);
 	return err;
@@ -161,52 +190,66 @@ out:
 /* Would every bind asked about succeed now? Owners and causes are not needed for that. */
 struct waiter {
 	struct oneshot *shot;
-	uint32_t ifindex;
-	int32_t l3mdev;
+	struct ask *ask;
+	struct port_set seen;  /* without BPF: ports that were looked at in full */
+	struct snapshot first; /* what sockets those had */
 };
 
-static enum tri asked_free(const struct port_report *report)
+/*
+ * Reading an option duplicates an fd of the holder for a moment, and the port is not to be
+ * disturbed 20 times a second: only the first look does it, and the report at the end.
+ */
+static int look_without_bpf(struct waiter *waiter, uint16_t port, struct port_report *report)
 {
-	enum tri free = TRI_YES;
+	struct snapshot *snap = &report->snap;
+	bool *bound_visible = &waiter->ask->bound_visible;
+	int err;
 
-	for (size_t i = 0; i < report->n_what_ifs; i++) {
-		enum tri refused = report->what_ifs[i].verdict.refused;
-
-		if (!report->what_ifs[i].asked || refused == TRI_NO)
-			continue;
-		if (refused == TRI_YES)
-			return TRI_NO;
-		free = TRI_UNKNOWN;
+	if (port_set__has(&waiter->seen, port)) {
+		err = list_sockets(waiter->shot, port, snap, bound_visible);
+		if (!err)
+			diag__copy_options(snap, &waiter->first);
+		return err;
 	}
-	return free;
+	err = take_evidence(waiter->shot, port, report, bound_visible);
+	for (size_t i = 0; !err && i < snap->n_socks; i++) {
+		struct snap_sock *sock = snapshot__add_sock(&waiter->first);
+
+		if (!sock)
+			return -ENOMEM;
+		*sock = snap->socks[i];
+		sock->former_owner = NULL;
+	}
+	port_set__add(&waiter->seen, port);
+	return err;
 }
 
-static int check_port(const struct waiter *waiter, uint16_t port, enum tri *ret_free)
+static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 {
 	struct port_report report = {};
-	bool bound_visible;
+	struct ask *ask = waiter->ask;
 	int err;
 
 	snapshot__init(&report.snap);
 	err = waiter->shot->walk ? walk_protocol(waiter->shot, port, &report.snap)
-				 : take_evidence(waiter->shot, port, &report, &bound_visible);
-	if (waiter->shot->walk)
-		bound_visible = true;
+				 : look_without_bpf(waiter, port, &report);
 	if (!err)
-		err = ask__what_ifs(waiter->shot->opts, waiter->ifindex, waiter->l3mdev,
-				    bound_visible, &report);
+		err = ask__what_ifs(ask, &report);
 	if (!err)
-		*ret_free = asked_free(&report);
+		*ret_free = ask__is_free(&report);
 	ask__free(&report);
 	return err;
 }
 
 static int check_ports(void *ctx, enum tri *ret_free)
 {
-	const struct waiter *waiter = ctx;
+	struct waiter *waiter = ctx;
 	int err = 0;
 
 	*ret_free = TRI_YES;
+	/* It ends some day, and no hook tells. */
+	if (waiter->ask->conditions.facts.address_tentative == TRI_YES)
+		ask__read_conditions(waiter->ask);
 	for (uint32_t port = 1; !err && *ret_free == TRI_YES && port <= 65535; port++) {
 		if (port_set__has(&waiter->shot->opts->ports, port))
 			err = check_port(waiter, port, ret_free);
@@ -214,37 +257,123 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	return err;
 }
 
-/* --wait. What is reported afterwards is the port as it is then: free, or what still stands. */
-static int wait_for_ports(struct oneshot *shot, uint32_t ifindex, int32_t l3mdev)
+/* A port that is refused for what waiting does not change: the report says why, at once. */
+static bool is_hopeless(const struct oneshot *shot, const struct ask *ask)
 {
-	struct waiter waiter = {.shot = shot, .ifindex = ifindex, .l3mdev = l3mdev};
+	for (uint32_t port = 1; port <= 65535; port++) {
+		if (port_set__has(&shot->opts->ports, port) && ask__is_hopeless(ask, port))
+			return true;
+	}
+	return false;
+}
+
+/* --wait. What is reported afterwards is the port as it is then: free, or what still stands. */
+static int wait_for_ports(struct oneshot *shot, struct ask *ask)
+{
+	struct waiter waiter = {.shot = shot, .ask = ask};
 	struct wait *wait = NULL;
 	int err;
 
+	if (is_hopeless(shot, ask))
+		return 0;
+	snapshot__init(&waiter.first);
 	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
 				     shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
-	err = waiting__run(check_ports, &waiter, wait, shot->opts->wait_s);
+	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
 	wait__free(wait);
+	snapshot__free(&waiter.first);
+	ask__read_conditions(ask);
+	shot->interrupted = err == -EINTR;
 	return err == -ETIMEDOUT || err == -EINTR ? 0 : err;
 }
 
 static int report_ports(void *ctx)
 {
 	struct oneshot *shot = ctx;
-	uint32_t ifindex = 0;
-	int32_t l3mdev = 0;
-	int err = 0;
+	struct ask ask;
+	int err = ask__open(shot->opts, &ask);
 
-	if (shot->opts->device)
-		err = device__find(shot->opts->device, &ifindex, &l3mdev);
-	if (sysctl__tcp_l3mdev_accept())
-		l3mdev = 0; /* one bucket for all VRFs: inet_sk_bound_l3mdev() */
 	if (!err && shot->opts->wait)
-		err = wait_for_ports(shot, ifindex, l3mdev);
+		err = wait_for_ports(shot, &ask);
 	for (uint32_t port = 1; !err && port <= 65535; port++) {
 		if (port_set__has(&shot->opts->ports, port))
-			err = report_port(shot, port, ifindex, l3mdev);
+			err = report_port(shot, port, &ask);
+	}
+	return err;
+}
+
+/* Namespaces that --netns all could not look into. */
+struct unread {
+	size_t n;
+	int err; /* why, of the last one */
+};
+
+static int open_listed(const struct netns_entry *entry, int *ret_fd)
+{
+	int err = netns__open_entry(entry, ret_fd);
+
+	/* The process by which it was found has gone, or left it: others may still be in it. */
+	if (err == -ENOENT || err == -ESRCH || err == -ESTALE)
+		err = netns__open_inode(entry->inode, ret_fd);
+	return err;
+}
+
+static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
+			 struct unread *unread)
+{
+	int fd, err = open_listed(entry, &fd);
+	bool opened = !err;
+
+	if (err == -ENOENT || err == -ENOMEM)
+		return err == -ENOENT ? 0 : err; /* gone, with its last process */
+	if (opened) {
+		shot->netns_name = entry->name;
+		err = netns__run_in(fd, report_ports, shot);
+		shot->netns_name = NULL;
+		close(fd);
+	}
+	if (opened && err != -EACCES && err != -EPERM)
+		return err;
+	unread->n++;
+	unread->err = err;
+	return 0;
+}
+
+/* Something refused is an answer all the same. */
+static void tell_unread(struct oneshot *shot, const struct netns_list *list,
+			const struct unread *unread)
+{
+	int err = unread->n ? unread->err : list->hidden_err;
+	bool denied = err == -EACCES || err == -EPERM;
+	char what[64] = "", whose[64] = "";
+
+	if (unread->n)
+		snprintf(what, sizeof(what), "%zu network namespace%s%s", unread->n,
+			 unread->n == 1 ? "" : "s", list->hidden ? " and " : "");
+	if (list->hidden)
+		snprintf(whose, sizeof(whose), "those of %zu process%s", list->hidden,
+			 list->hidden == 1 ? "" : "es");
+	if (!*what && !*whose)
+		return;
+	log__line("--netns all: %s%s could not be read: %s%s", what, whose, strerror(-err),
+		  !denied     ? ""
+		  : geteuid() ? "; run as root"
+			      : "; it takes CAP_SYS_PTRACE and CAP_SYS_ADMIN");
+	if (shot->status != EXIT_REFUSED)
+		shot->status = denied ? EXIT_NOT_PERMITTED : EXIT_RUNTIME;
+}
+
+/* Nobody has these ports anywhere: the caller's own namespace answers for them. */
+static int report_rest(struct oneshot *shot)
+{
+	struct ask ask;
+	int err = ask__open(shot->opts, &ask);
+
+	shot->sparse = false;
+	for (uint32_t port = 1; !err && port <= 65535; port++) {
+		if (port_set__has(&shot->opts->ports, port) && !port_set__has(&shot->shown, port))
+			err = report_port(shot, port, &ask);
 	}
 	return err;
 }
@@ -252,19 +381,22 @@ static int report_ports(void *ctx)
 static int report_all_netns(struct oneshot *shot)
 {
 	struct netns_list list = {};
-	int err = netns__list_all(&list), fd;
+	struct unread unread = {.n = 0};
+	int err = netns__list_all(&list);
 
 	/* Best effort, where BPF is: without it such a namespace can't be told from any other. */
 	if (!err && shot->walk)
 		netns_list__add_of_sockets(&list, shot->features.btf_path);
 	shot->sparse = true;
-	for (size_t i = 0; !err && i < list.n; i++) {
-		if (netns__open_entry(&list.entries[i], &fd))
-			continue; /* gone meanwhile */
-		shot->netns_name = list.entries[i].name;
-		err = netns__run_in(fd, report_ports, shot);
-		close(fd);
-	}
+	for (size_t i = 0; !err && i < list.n && !shot->interrupted; i++)
+		err = report_listed(shot, &list.entries[i], &unread);
+	if (!err && !shot->interrupted)
+		err = report_rest(shot);
+	if (!err)
+		tell_unread(shot, &list, &unread);
+	/* Those that it has not come to may have the port. */
+	if (shot->interrupted && shot->status == EXIT_OK)
+		shot->status = EXIT_RUNTIME;
 	netns_list__free(&list);
 	return err;
 }
@@ -278,9 +410,7 @@ static int report_one_netns(struct oneshot *shot)
 		return report_ports(shot);
 	err = netns__open(opts->netns, opts->netns_arg, opts->netns_pid, &fd);
 	if (err) {
-		log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
-			  opts->netns_arg, strerror(-err));
-		shot->status = EXIT_USAGE;
+		shot->status = start__netns_error(opts, err);
 		return 0;
 	}
 	shot->netns_name = opts->netns == NETNS_NAME ? opts->netns_arg : NULL;
@@ -336,7 +466,8 @@ static void explain_failure(struct oneshot *shot, int err)
 
 int oneshot__run(const struct options *opts)
 {
-	struct oneshot shot = {.opts = opts, .status = EXIT_OK};
+	struct oneshot shot = {
+		.opts = opts, .status = EXIT_OK, .deadline_ns = waiting__deadline(opts->wait_s)};
 	int err;
 
 	err = start__features(opts, &shot.features);

@@ -16,7 +16,7 @@ bool port_set__has(const struct port_set *set, uint16_t port)
 	return set->bits[port / 8] & (1u << (port % 8));
 }
 
-static void add_port(struct port_set *set, uint16_t port)
+void port_set__add(struct port_set *set, uint16_t port)
 {
 	if (port_set__has(set, port))
 		return;
@@ -63,7 +63,7 @@ static const char *port_range(const char *text, size_t len, struct port_set *set
 	if (low > high)
 		return "the range is reversed; write the lower port first";
 	for (uint64_t port = low; port <= high; port++)
-		add_port(set, port);
+		port_set__add(set, port);
 	return NULL;
 }
 

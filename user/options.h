@@ -108,5 +108,6 @@ void options__free(struct options *opts); /* accepts NULL */
 bool options__use_color(const struct options *opts, bool is_tty);
 
 bool port_set__has(const struct port_set *set, uint16_t port);
+void port_set__add(struct port_set *set, uint16_t port);
 
 #endif

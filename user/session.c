@@ -342,11 +342,8 @@ static int open_live(struct session *session)
 	int err = find_netns(session, &filter.netns);
 	int former_fd, exes_fd;
 
-	if (err) {
-		log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
-			  opts->netns_arg, strerror(-err));
-		return EXIT_USAGE;
-	}
+	if (err)
+		return start__netns_error(opts, err);
 	set_filter(opts, &own_pid, &filter);
 	open_explainer(session);
 	err = live__open(&session->features, &filter, opts->hooks, opts->cross_check,

@@ -16,6 +16,12 @@ static int open_recorder(const struct options *opts, uint64_t own_netns, struct 
 	err = recorder__open(opts->record_path, &header, ret);
 	if (!err)
 		return 0;
+	if (err == -EACCES || err == -EPERM) {
+		log__line("--record %s: %s; name a file in a directory that you may write to, or "
+			  "run as root",
+			  opts->record_path, strerror(-err));
+		return EXIT_NOT_PERMITTED;
+	}
 	if (err == -EEXIST)
 		log__line("--record %s: the file exists; name a new one", opts->record_path);
 	else

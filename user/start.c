@@ -34,6 +34,18 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 	return output__new(&config);
 }
 
+enum exit_status start__netns_error(const struct options *opts, int err)
+{
+	if (err == -EACCES || err == -EPERM) {
+		log__line("--netns %s: not permitted to open that network namespace; run as root",
+			  opts->netns_arg);
+		return EXIT_NOT_PERMITTED;
+	}
+	log__line("--netns %s: %s; give a pid, a path, a name of `ip netns`, self or all",
+		  opts->netns_arg, strerror(-err));
+	return EXIT_USAGE;
+}
+
 enum exit_status start__report_error(int err)
 {
 	switch (err) {

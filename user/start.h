@@ -13,6 +13,9 @@ int start__features(const struct options *opts, struct features *ret);
 /* The output that the options ask for, on results; NULL when memory is short. */
 struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns);
 
+/* The same for --netns, when its namespace could not be opened. */
+enum exit_status start__netns_error(const struct options *opts, int err);
+
 /* One line for -errno on standard error; the exit status that goes with it. */
 enum exit_status start__report_error(int err);
 

@@ -29,14 +29,12 @@
 /* Without hooks. */
 #define POLL_NS (50 * MS_NS)
 
-#define FOREVER INT64_MAX
-
 struct waiting {
 	waiting_check_fn check;
 	void *ctx;
 	struct wait *wait;
 	int signal_fd;
-	int64_t deadline_ns; /* CLOCK_MONOTONIC, or FOREVER */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC, or WAITING_FOREVER */
 	int settle;	     /* looks still to come without an event */
 	int64_t look_ns;     /* what the last look took */
 };
@@ -49,11 +47,11 @@ static int64_t now_ns(void)
 	return ts.tv_sec * 1000 * MS_NS + ts.tv_nsec;
 }
 
-static int64_t deadline_of(double deadline_s)
+int64_t waiting__deadline(double seconds)
 {
-	if (!(deadline_s > 0) || deadline_s > 1e9)
-		return FOREVER;
-	return now_ns() + (int64_t)(deadline_s * 1e9);
+	if (!(seconds > 0) || seconds > 1e9)
+		return WAITING_FOREVER;
+	return now_ns() + (int64_t)(seconds * 1e9);
 }
 
 static int64_t settle_gap(const struct waiting *waiting)
@@ -128,13 +126,13 @@ static int loop(struct waiting *waiting)
 	}
 }
 
-int waiting__run(waiting_check_fn check, void *ctx, struct wait *wait, double deadline_s)
+int waiting__run(waiting_check_fn check, void *ctx, struct wait *wait, int64_t deadline_ns)
 {
 	struct waiting waiting = {
 		.check = check,
 		.ctx = ctx,
 		.wait = wait,
-		.deadline_ns = deadline_of(deadline_s),
+		.deadline_ns = deadline_ns,
 		.settle = N_SETTLE, /* a socket may have been on its way when the hooks came */
 	};
 	sigset_t mask, old_mask;

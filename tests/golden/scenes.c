@@ -656,6 +656,7 @@ static void hostile(struct scene *s)
 }
 
 #include "scenes_refused.h"
+#include "scenes_before_port.h"
 
 const struct scene_row scene_rows[] = {
 	{"time_wait", time_wait},
@@ -732,6 +733,11 @@ const struct scene_row scene_rows[] = {
 	{"no_device_back", no_device_back},
 	{"no_device_unknown", no_device_unknown},
 	{"other_error", other_error},
+	{"port_privileged", port_privileged},
+	{"port_privileged_taken", port_privileged_taken},
+	{"port_not_local", port_not_local},
+	{"port_link_local", port_link_local},
+	{"port_multicast", port_multicast},
 };
 
 const size_t n_scene_rows = sizeof(scene_rows) / sizeof(scene_rows[0]);
@@ -769,6 +775,20 @@ static void judge_conflict(struct conflict_report *c)
 		abort();
 }
 
+static void judge_asked(const struct snapshot *snap, struct what_if *what_if)
+{
+	struct verdict *verdict = &what_if->verdict;
+
+	if (!what_if->facts.error) {
+		judge(snap, &what_if->req, false, verdict);
+		return;
+	}
+	*verdict = (struct verdict){.refused = TRI_YES};
+	if (verdict__explain_asked(verdict, snap, &what_if->req, &what_if->facts,
+				   what_if->otherwise))
+		abort();
+}
+
 /* Of the first bind that is asked about and refused. */
 enum cause scene__cause(const struct scene *scene)
 {
@@ -789,8 +809,7 @@ bool scene__make(const struct scene_row *row, struct scene *ret)
 	if (!ret->one_shot)
 		judge_conflict(&ret->conflict);
 	for (size_t i = 0; i < ret->port.n_what_ifs; i++)
-		judge(&ret->port.snap, &ret->port.what_ifs[i].req, false,
-		      &ret->port.what_ifs[i].verdict);
+		judge_asked(&ret->port.snap, &ret->port.what_ifs[i]);
 	return scene__cause(ret) == ret->expected;
 }
 

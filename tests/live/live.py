@@ -5,6 +5,7 @@ import sys
 
 import harness
 import test_badluck
+import test_before_port
 import test_cases
 import test_command
 import test_connect
@@ -34,9 +35,10 @@ SUITES = [
     test_cases.cases, test_servers.servers, test_command.command, test_netns.netns,
     test_filters.filters, test_badluck.usage, test_badluck.unprivileged, test_badluck.output,
     test_badluck.ends, test_readonly.readonly, test_listen.listen, test_connect.connect,
-    test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_former.former,
-    test_wait.wait_begin, test_states_live.states_live, test_more_filters.more_filters, test_wait.wait,
-    test_ownerless.ownerless, test_containers.containers, test_record.record, test_wait.wait_end,
+    test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_before_port.before_port,
+    test_former.former, test_wait.wait_begin, test_states_live.states_live,
+    test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
+    test_containers.containers, test_record.record, test_wait.wait_end,
     test_crowd.churn, test_crowd.crowd,
 ]
 

@@ -82,11 +82,17 @@ def check_user_live():
         refused_usage(run(*args, prefix=AS_USER), 4)
 
 
+def check_user_record():
+    """No mistake in the command line, but no permission."""
+    refused_usage(run("--port", new_port(), "-q", "--record", "/root/bt-denied", prefix=AS_USER), 4)
+
+
 def unprivileged(_selected):
     yield "user.free", check_user_free
     yield "user.taken", check_user_taken
     yield "user.own", check_user_own
     yield "user.live", check_user_live
+    yield "user.record", check_user_record
 
 
 def check_no_room(started):

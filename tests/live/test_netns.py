@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other network and pid namespaces."""
 import os
+import signal
 import subprocess
+import time
 
-from harness import check, same
+from harness import check, contains, same, until
 from state import Bind, State, child_of, marker, new_port, new_socket
+from test_wait import is_waiting
 from tool import Shared, Started, Tracer, refused_usage, run
 
 NAME = "bt-ns"
 PATH = f"/run/netns/{NAME}"
 INSIDE = ["nsenter", f"--net={PATH}"]
+AS_NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 OWN_PID_NS = [*INSIDE, "unshare", "--pid", "--fork"]
 
 
@@ -86,8 +90,74 @@ def check_all(started, state, inode, here):
     check(here in owners[os.stat("/proc/self/ns/net").st_ino], f"owners here: {owners}")
 
 
+def check_nobody():
+    """Nobody has the port anywhere: our own namespace answers."""
+    port = new_port()
+    result = run("--port", port, "--netns", "all", "--json")
+    same("exit status", result.status, 0)
+    same("stderr", result.err, "")
+    same("namespace", result.only()["netns"], os.stat("/proc/self/ns/net").st_ino)
+    contains("text", run("--port", port, "--netns", "all").out, f"{port}/tcp", " is free: ")
+
+
+def check_hidden():
+    """What a user may not look into is counted, and no all-clear."""
+    result = run("--port", new_port(), "--netns", "all", "--json", "-q", prefix=AS_NOBODY)
+    same("exit status", result.status, 4)
+    same("lines on stderr", len(result.err.splitlines()), 1)
+    contains("stderr", result.err, "bindtrace: --netns all: ", "network namespace",
+             "could not be read", "run as root")
+    same("namespace", result.only()["netns"], os.stat("/proc/self/ns/net").st_ino)
+    with new_socket("0.0.0.0", new_port(), listen=True) as held:
+        same("exit status", run("--port", held.getsockname()[1], "--netns", "all", "-q",
+                                prefix=AS_NOBODY).status, 1)
+
+
+def check_denied():
+    """A namespace that may not be opened is no mistake in the command line."""
+    for args in (("--port", 80), ("--port", 80, "--follow")):
+        result = run(*args, "--netns", 1, "-q", prefix=AS_NOBODY)
+        same(f"exit status of {args}", result.status, 4)
+        contains("stderr", result.err, "run as root")
+
+
+def take(port, prefix=()):
+    """A process that has the port until it is killed."""
+    code = (f"import socket, time; s = socket.socket(); s.bind(('0.0.0.0', {port})); s.listen(); "
+            "print(flush=True); time.sleep(1000)")
+    # pylint: disable=consider-using-with
+    proc = subprocess.Popen([*prefix, "python3", "-c", code], stdout=subprocess.PIPE)
+    proc.stdout.readline()
+    return proc
+
+
+def check_wait():
+    """One deadline for all namespaces, and one signal ends it."""
+    port = new_port()
+    held = [take(port), take(port, INSIDE)]
+    try:
+        start = time.monotonic()
+        same("exit status", run("--port", port, "--netns", "all").status, 1)
+        once = time.monotonic() - start
+        start = time.monotonic()
+        result = run("--port", port, "--netns", "all", "--wait=8", "--json")
+        took = time.monotonic() - start
+        same("exit status", (result.status, len(result.lines)), (1, 2))
+        check(8 <= took < 14 + 2 * once, f"it took {took:.1f} s, and {once:.1f} s without --wait")
+        started = Started("--port", port, "--netns", "all", "--wait", "--json")
+        until(lambda: is_waiting(started), "ppoll()")
+        started.process.send_signal(signal.SIGINT)
+        result = started.result(60)
+        same("exit status and namespaces", (result.status, len(result.lines)), (1, 1))
+    finally:
+        for proc in held:
+            proc.kill()
+            proc.wait()
+
+
 def netns(selected):
-    names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown")
+    names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown",
+             "nobody", "hidden", "denied", "wait")
     if not any(selected(f"netns.{x}") for x in names):
         return
     make()
@@ -109,6 +179,9 @@ def netns(selected):
             yield "netns.path", lambda: check_port(runs["path"], state, inode)
             yield "netns.all", lambda: check_all(runs["all"], state, inode, os.getpid())
         yield "netns.unknown", check_unknown
+        for name, test in {"nobody": check_nobody, "hidden": check_hidden, "denied": check_denied,
+                           "wait": check_wait}.items():
+            yield f"netns.{name}", test
     subprocess.run(["ip", "netns", "delete", NAME], check=True)
 
 

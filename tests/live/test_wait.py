@@ -2,12 +2,13 @@
 """--wait: back as soon as the bind would succeed, or when the time is up."""
 import datetime
 import os
+import subprocess
 import time
 
 from child import KEEP, attempt, sock
 from harness import check, contains, same, until
 from state import State, new_port
-from tool import Started
+from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
 SOON = 2  # seconds, under emulation
@@ -76,8 +77,27 @@ def wait_end(selected):
         yield "wait.time_wait", TimeWait.check
 
 
+def check_no_duplicates():
+    """Without BPF the holder's fd is duplicated for the first look and the report, not in between."""
+    port = new_port()
+    user = ["setpriv", "--reuid=1000", "--regid=1000", "--clear-groups"]
+    code = (f"import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(); "
+            "print(flush=True); time.sleep(1000)")
+    with subprocess.Popen([*user, "python3", "-c", code], stdout=subprocess.PIPE) as holder:
+        try:
+            holder.stdout.readline()
+            result = run("--port", port, "--wait=2", "-q",
+                         prefix=[*user, "strace", "-qq", "-e", "trace=pidfd_getfd"])
+        finally:
+            holder.kill()
+    same("exit status", result.status, 1)
+    same("duplicates", result.err.count("pidfd_getfd("), 2)
+
+
 def wait(selected):
     if selected("wait.freed"):
         yield "wait.freed", check_freed
+    if selected("wait.no_duplicates"):
+        yield "wait.no_duplicates", check_no_duplicates
     if selected("wait.deadline"):
         yield "wait.deadline", check_deadline

@@ -610,6 +610,40 @@ static void test_other_options(void **state)
 	snapshot__free(&snap);
 }
 
+/* A later look takes them over by cookie, and nothing of sockets that it has not seen before. */
+static void test_copied_options(void **state)
+{
+	struct snapshot snap, first;
+
+	snapshot__init(&snap);
+	snapshot__init(&first);
+	for (uint64_t id = 1; id <= 3; id++) {
+		struct snap_sock *from = snapshot__add_sock(&first);
+		struct snap_sock *sock = snapshot__add_sock(&snap);
+
+		from->id = id;
+		from->reuseaddr = TRI_YES;
+		from->reuseport = TRI_NO;
+		from->force_reuse = TRI_NO;
+		from->v6only = TRI_YES;
+		sock->id = id == 2 ? 99 : id;
+		sock->state = id == 3 ? STATE_TIME_WAIT : STATE_LISTEN;
+		sock->reuseaddr = sock->reuseport = sock->force_reuse = TRI_UNKNOWN;
+		sock->v6only = TRI_NO;
+	}
+	diag__copy_options(&snap, &first);
+	assert_int_equal(snap.socks[0].reuseaddr, TRI_YES);
+	assert_int_equal(snap.socks[0].reuseport, TRI_NO);
+	assert_int_equal(snap.socks[0].force_reuse, TRI_NO);
+	assert_int_equal(snap.socks[0].v6only, TRI_NO);
+	for (size_t i = 1; i < 3; i++) {
+		assert_int_equal(snap.socks[i].reuseaddr, TRI_UNKNOWN);
+		assert_int_equal(snap.socks[i].reuseport, TRI_UNKNOWN);
+	}
+	snapshot__free(&first);
+	snapshot__free(&snap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -618,7 +652,7 @@ int main(void)
 		cmocka_unit_test(test_time_wait),     cmocka_unit_test(test_half_closed),
 		cmocka_unit_test(test_many),	      cmocka_unit_test(test_range),
 		cmocka_unit_test(test_own_options),   cmocka_unit_test(test_v6only_option),
-		cmocka_unit_test(test_other_options),
+		cmocka_unit_test(test_other_options), cmocka_unit_test(test_copied_options),
 	};
 
 	return cmocka_run_group_tests_name("diag", tests, NULL, NULL);

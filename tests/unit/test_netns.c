@@ -289,6 +289,10 @@ static void test_list(void **state)
 	assert_int_equal(netns__inode(child, &opened), 0);
 	assert_int_equal(opened, inode);
 	close(child);
+	assert_int_equal(netns__open_inode(inode, &child), 0);
+	assert_int_equal(netns__inode(child, &opened), 0);
+	assert_int_equal(opened, inode);
+	close(child);
 
 	/* The fd is another namespace's now. */
 	assert_int_equal(netns__open(NETNS_SELF, NULL, 0, &child), 0);
@@ -296,6 +300,7 @@ static void test_list(void **state)
 	close(child);
 	child = -7;
 	assert_int_equal(netns__open_entry(entry, &child), -ESTALE);
+	assert_int_equal(netns__open_inode(inode, &child), -ENOENT);
 	close(fd);
 	assert_int_equal(netns__open_entry(entry, &child), -ENOENT);
 	assert_int_equal(child, -7);
@@ -303,6 +308,26 @@ static void test_list(void **state)
 	assert_int_equal(netns__list_all(&list), 0);
 	assert_null(find(&list, inode));
 	netns_list__free(&list);
+}
+
+/* Whoever may not read other users' processes is told how many those are. */
+static void test_hidden(void **state)
+{
+	int child = fork(), status;
+	struct netns_list list;
+
+	assert_true(child >= 0);
+	if (!child) {
+		if (geteuid() || setresuid(65534, 65534, 65534))
+			_exit(255);
+		if (netns__list_all(&list))
+			_exit(1);
+		_exit(list.hidden && list.hidden_err == -EACCES ? 0 : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WEXITSTATUS(status) == 255)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* A private /run, with a named namespace as `ip netns add` makes it and one mounted elsewhere. */
@@ -391,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_run_in_one_way),
 		cmocka_unit_test(test_run_in_no_return),
 		cmocka_unit_test(test_list),
+		cmocka_unit_test(test_hidden),
 		cmocka_unit_test(test_names),
 	};
 

@@ -290,7 +290,15 @@ static void make_port(struct port_report *report)
 		what_if->asked = i == 0;
 		assert_int_equal(
 			rules__judge(&report->snap, &what_if->req, false, &what_if->verdict), 0);
-		assert_int_equal(verdict__explain(&what_if->verdict, &report->snap, &what_if->req),
+		if (i == 3) {
+			what_if->facts = facts;
+			what_if->otherwise = EADDRINUSE;
+			verdict__free(&what_if->verdict);
+			what_if->verdict = (struct verdict){.refused = TRI_YES};
+		}
+		assert_int_equal(verdict__explain_asked(&what_if->verdict, &report->snap,
+							&what_if->req, &what_if->facts,
+							what_if->otherwise),
 				 0);
 	}
 }
@@ -537,6 +545,30 @@ static void shows_times_of_the_recording_zone(void **state)
 	free_samples(&s);
 }
 
+/* What minor version 0 wrote of a bind asked about ends with the answer. */
+static void reads_the_first_minor_version(void **state)
+{
+	struct asked asked = {.what_if = {.req = request, .asked = true}, .shown = TRI_NO};
+	struct coder c = {.reading = false}, again = {.reading = true};
+	struct asked read = {.shown = TRI_UNKNOWN};
+	size_t mark = code__begin(&c);
+
+	fields__request(&c, &asked.what_if.req);
+	code__end(&c, mark);
+	code__bool(&c, &asked.what_if.asked);
+	asked.shown = code__tri_enum(&c, asked.shown);
+	again.in = c.out;
+	again.end = c.pos;
+	fields__asked(&again, &read);
+	assert_int_equal(again.err, 0);
+	assert_int_equal(again.pos, c.pos);
+	assert_memory_equal(&read.what_if.req, &request, sizeof(request));
+	assert_true(read.what_if.asked);
+	assert_int_equal(read.shown, TRI_NO);
+	assert_int_equal(read.what_if.facts.error, 0);
+	coder__free(&c);
+}
+
 /* Sockets may have been hidden from a one-shot run: its doubt is not the model's. */
 static void keeps_the_doubt_that_was_shown(void **state)
 {
@@ -549,6 +581,7 @@ static void keeps_the_doubt_that_was_shown(void **state)
 	make_port(&report);
 	for (size_t i = 0; i < report.n_what_ifs; i++)
 		report.what_ifs[i].req.port = 9; /* nobody is there: the model says "ok" */
+	report.what_ifs[3].facts.error = 0;
 	report.what_ifs[2].verdict.refused = TRI_UNKNOWN;
 	report.what_ifs[3].verdict.refused = TRI_NO;
 	report.snap.n_socks = 0;
@@ -621,6 +654,7 @@ static void knows_every_struct(void **state)
 	assert_int_equal(sizeof(struct snapshot), 160);
 	assert_int_equal(offsetof(struct conflict_report, verdict), 8776);
 	assert_int_equal(offsetof(struct what_if, verdict), 80);
+	assert_int_equal(sizeof(struct what_if), offsetof(struct what_if, otherwise) + 8);
 	assert_int_equal(sizeof(struct port_report), 192);
 	assert_int_equal(sizeof(struct bind_report), 200);
 	assert_int_equal(sizeof(struct state_report), 152);
@@ -726,6 +760,9 @@ static void keeps_every_field_of_a_port(void **state)
 		assert_memory_equal(&record.port.what_ifs[i].req, &report.what_ifs[i].req,
 				    sizeof(request));
 		assert_int_equal(record.port.what_ifs[i].asked, i == 0);
+		assert_memory_equal(&record.port.what_ifs[i].facts, &report.what_ifs[i].facts,
+				    sizeof(facts));
+		assert_int_equal(record.port.what_ifs[i].otherwise, i == 3 ? EADDRINUSE : 0);
 		assert_int_equal(record.shown[i], report.what_ifs[i].verdict.refused);
 	}
 	same_snapshot(&report.snap, &record.port.snap);
@@ -1219,6 +1256,7 @@ int main(void)
 		TEST(tells_every_damaged_byte),
 		TEST(survives_hostile_content),
 		TEST(skips_what_a_newer_minor_version_added),
+		TEST(reads_the_first_minor_version),
 		TEST(tells_of_newer_kinds_and_shows_the_rest),
 		TEST(refuses_a_newer_major_version),
 		TEST(tells_missing_and_additional_records),

@@ -164,6 +164,47 @@ static void test_chain_row(void **state)
 	snapshot__free(&snap);
 }
 
+/* ---- the same without the order: evidence diag -------------------------------------------- */
+
+static const struct chain_row unordered_rows[] = {
+	{"nobody", "bind 0.0.0.0", "", TRI_NO, "", "", false},
+	{"one socket needs no order", "bind 0.0.0.0 P", "BOUND 0.0.0.0", TRI_YES, "0", NULL, false},
+	{"one that lets pass", "bind 0.0.0.0 P", "BOUND 0.0.0.0 P", TRI_NO, "", "", false},
+	{"all let pass", "bind :: P", "BOUND 0.0.0.0 P|BOUND :: P", TRI_NO, "", "", false},
+	{"all refuse", "bind ::", "BOUND 0.0.0.0|BOUND ::", TRI_YES, "0 1", NULL, false},
+	{"the first one listed lets pass", "bind :: P", "BOUND 0.0.0.0 P|BOUND ::", TRI_UNKNOWN,
+	 "1", "", false},
+	{"the first one listed refuses", "bind :: P", "BOUND 0.0.0.0|BOUND :: P", TRI_UNKNOWN, "0",
+	 "", false},
+	{"who is not met does not count", "bind 10.0.0.1 P", "BOUND 10.0.0.2|BOUND 0.0.0.0 P",
+	 TRI_NO, "", "", false},
+	{"one may not be met, the other refuses", "bind 0.0.0.0 R",
+	 "BOUND 10.0.0.2|BOUND 0.0.0.0 R?", TRI_YES, "0 1", NULL, false},
+	{"nobody is met for certain", "bind 0.0.0.0 R", "BOUND 10.0.0.1 R?|BOUND 10.0.0.2 R?",
+	 TRI_UNKNOWN, "0 1", "", false},
+};
+
+static void test_unordered_row(void **state)
+{
+	const struct chain_row *row = *state;
+	struct bind_request req = text_request(row->binder);
+	struct verdict verdict;
+	struct snapshot snap;
+	char text[256];
+
+	text_snapshot(row->socks, K_6_18, &snap);
+	snap.protocol = PROTO_UDP;
+	snap.evidence = EVIDENCE_DIAG;
+	assert_int_equal(rules__judge(&snap, &req, row->as_refused, &verdict), 0);
+	assert_string_equal(text_tri(verdict.refused), text_tri(row->refused));
+	assert_string_equal(text_blockers(&verdict, text, sizeof(text)), row->blockers);
+	assert_int_equal(verdict__explain(&verdict, &snap, &req), 0);
+	if (row->fixes)
+		assert_string_equal(text_fixes(&verdict, text, sizeof(text)), row->fixes);
+	verdict__free(&verdict);
+	snapshot__free(&snap);
+}
+
 /* ---- remedies ----------------------------------------------------------------------------- */
 
 struct fix_row {
@@ -245,6 +286,7 @@ int main(void)
 
 	test_list__add_rows(&list, "pair", test_pair_row, pair_rows);
 	test_list__add_rows(&list, "chain", test_chain_row, chain_rows);
+	test_list__add_rows(&list, "any order", test_unordered_row, unordered_rows);
 	test_list__add_rows(&list, "fixes", test_fix_row, fix_rows);
 	test_list__add(&list, "no buckets", test_no_bucket, NULL);
 	test_list__add(&list, "random ports", test_random_ports, NULL);

@@ -33,7 +33,7 @@ static void test_free_at_once(void **state)
 {
 	struct fake fake = {.free_at = 1};
 
-	assert_int_equal(waiting__run(check, &fake, NULL, 0), 0);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(0)), 0);
 	assert_int_equal(fake.calls, 1);
 }
 
@@ -41,7 +41,7 @@ static void test_free_later(void **state)
 {
 	struct fake fake = {.free_at = 3};
 
-	assert_int_equal(waiting__run(check, &fake, NULL, 60), 0);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(60)), 0);
 	assert_int_equal(fake.calls, 3);
 }
 
@@ -49,7 +49,7 @@ static void test_deadline(void **state)
 {
 	struct fake fake = {};
 
-	assert_int_equal(waiting__run(check, &fake, NULL, 0.12), -ETIMEDOUT);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(0.12)), -ETIMEDOUT);
 	assert_in_range(fake.calls, 2, 5);
 }
 
@@ -57,14 +57,25 @@ static void test_deadline_is_looked_at_last(void **state)
 {
 	struct fake fake = {.free_at = 2};
 
-	assert_int_equal(waiting__run(check, &fake, NULL, 0.001), 0);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(0.001)), 0);
+}
+
+/* One deadline for several runs: what one has used up the next one has not. */
+static void test_deadline_has_passed(void **state)
+{
+	int64_t deadline = waiting__deadline(0.001);
+	struct fake fake = {};
+
+	usleep(2000);
+	assert_int_equal(waiting__run(check, &fake, NULL, deadline), -ETIMEDOUT);
+	assert_int_equal(fake.calls, 1);
 }
 
 static void test_error(void **state)
 {
 	struct fake fake = {.error_at = 2};
 
-	assert_int_equal(waiting__run(check, &fake, NULL, 0), -EIO);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(0)), -EIO);
 }
 
 static void test_signal(void **state)
@@ -73,7 +84,7 @@ static void test_signal(void **state)
 	sigset_t before, after;
 
 	sigprocmask(SIG_SETMASK, NULL, &before);
-	assert_int_equal(waiting__run(check, &fake, NULL, 0), -EINTR);
+	assert_int_equal(waiting__run(check, &fake, NULL, waiting__deadline(0)), -EINTR);
 	sigprocmask(SIG_SETMASK, NULL, &after);
 	assert_int_equal(sigismember(&before, SIGTERM), sigismember(&after, SIGTERM));
 	assert_int_equal(fake.calls, 1);
@@ -86,6 +97,7 @@ int main(void)
 		cmocka_unit_test(test_free_later),
 		cmocka_unit_test(test_deadline),
 		cmocka_unit_test(test_deadline_is_looked_at_last),
+		cmocka_unit_test(test_deadline_has_passed),
 		cmocka_unit_test(test_error),
 		cmocka_unit_test(test_signal),
 	};

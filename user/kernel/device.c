@@ -14,7 +14,19 @@
 struct link_info {
 	uint32_t master;
 	bool is_vrf;
+	uint32_t table; /* of a VRF */
 };
+
+static void parse_vrf(const struct rtattr *data, struct link_info *ret)
+{
+	const struct rtattr *attr = RTA_DATA(data);
+	int left = RTA_PAYLOAD(data);
+
+	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_VRF_TABLE)
+			memcpy(&ret->table, RTA_DATA(attr), sizeof(ret->table));
+	}
+}
 
 static void parse_linkinfo(const struct rtattr *info, struct link_info *ret)
 {
@@ -24,6 +36,8 @@ static void parse_linkinfo(const struct rtattr *info, struct link_info *ret)
 	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
 		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_KIND)
 			ret->is_vrf = RTA_PAYLOAD(attr) >= 3 && !strncmp(RTA_DATA(attr), "vrf", 4);
+		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_DATA && ret->is_vrf)
+			parse_vrf(attr, ret);
 	}
 }
 
@@ -72,7 +86,7 @@ static int get_link(int fd, uint32_t ifindex, struct link_info *ret)
 	return parse_link(msg, ret);
 }
 
-static int find_l3mdev(uint32_t ifindex, int32_t *ret_l3mdev)
+int device__l3mdev(uint32_t ifindex, int32_t *ret_l3mdev)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	struct link_info link, master;
@@ -93,6 +107,23 @@ static int find_l3mdev(uint32_t ifindex, int32_t *ret_l3mdev)
 	return err;
 }
 
+int device__vrf_table(int32_t l3mdev, uint32_t *ret_table)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	struct link_info link;
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = get_link(fd, (uint32_t)l3mdev, &link);
+	close(fd);
+	if (!err && !link.is_vrf)
+		err = -ENODEV;
+	if (!err)
+		*ret_table = link.table;
+	return err;
+}
+
 int device__find(const char *name, uint32_t *ret_ifindex, int32_t *ret_l3mdev)
 {
 	uint32_t ifindex = if_nametoindex(name);
@@ -100,7 +131,7 @@ int device__find(const char *name, uint32_t *ret_ifindex, int32_t *ret_l3mdev)
 
 	if (!ifindex)
 		return -ENODEV;
-	err = find_l3mdev(ifindex, ret_l3mdev);
+	err = device__l3mdev(ifindex, ret_l3mdev);
 	if (!err)
 		*ret_ifindex = ifindex;
 	return err;

@@ -5,6 +5,12 @@
 
 #include "../model/snapshot.h"
 
+/* The index of the VRF that a device is, or is in; 0: none. 0 or -errno. */
+int device__l3mdev(uint32_t ifindex, int32_t *ret_l3mdev);
+
+/* The routing table of a VRF. 0 or -errno. */
+int device__vrf_table(int32_t l3mdev, uint32_t *ret_table);
+
 /*
  * The index of a device, and the index of the VRF that a socket bound to it is in (0: none), as
  * l3mdev_master_ifindex_by_index() gives it. 0, -ENODEV, or -errno.

@@ -347,14 +347,17 @@ static bool release_has_bound_inactive(void)
 /* A kernel that does not know the state ignores its bit: it answers, but without those sockets. */
 static bool sees_bound(const struct snapshot *snap)
 {
-	enum tri in_btf;
+	static enum tri in_btf;
+	static bool asked; /* megabytes, and --wait looks 20 times a second */
 	size_t i;
 
 	for (i = 0; i < snap->n_socks; i++) {
 		if (snap->socks[i].state == STATE_BOUND)
 			return true;
 	}
-	in_btf = btf_has_bound_inactive();
+	if (!asked)
+		in_btf = btf_has_bound_inactive();
+	asked = true;
 	return in_btf == TRI_UNKNOWN ? release_has_bound_inactive() : in_btf == TRI_YES;
 }
 

@@ -22,4 +22,10 @@ int diag__sockets(struct snapshot *snap, uint16_t port, bool *ret_sees_bound);
  */
 size_t diag__read_options(struct snapshot *snap);
 
+/*
+ * The options that `from` knows of the same sockets, without a duplicate of anything. A socket that
+ * has changed them since keeps the old ones here.
+ */
+void diag__copy_options(struct snapshot *snap, const struct snapshot *from);
+
 #endif

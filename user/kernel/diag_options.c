@@ -130,6 +130,28 @@ static void read_options(struct snapshot *snap, uint32_t index, struct peer *pee
 	}
 }
 
+static void copy_options(struct snap_sock *sock, const struct snap_sock *from)
+{
+	sock->reuseaddr = from->reuseaddr;
+	sock->reuseport = from->reuseport;
+	sock->force_reuse = from->force_reuse;
+	if (sock->v6only == TRI_UNKNOWN)
+		sock->v6only = from->v6only;
+}
+
+/* A time-wait socket has its connection's cookie, but not what its options became. */
+void diag__copy_options(struct snapshot *snap, const struct snapshot *from)
+{
+	for (size_t i = 0; i < snap->n_socks; i++) {
+		struct snap_sock *sock = &snap->socks[i];
+
+		for (size_t j = 0; j < from->n_socks && sock->state != STATE_TIME_WAIT; j++) {
+			if (from->socks[j].id == sock->id)
+				copy_options(sock, &from->socks[j]);
+		}
+	}
+}
+
 size_t diag__read_options(struct snapshot *snap)
 {
 	struct peer peer = {.pidfd = -1};

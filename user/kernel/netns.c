@@ -194,6 +194,13 @@ static bool parse_link(const char *link, uint64_t *ret)
 	return !errno && !strcmp(end, "]");
 }
 
+/* What is gone hides nothing. */
+static void note_hidden(struct netns_list *list, int err)
+{
+	if (err != ENOENT && err != ESRCH)
+		list->hidden_err = -err;
+}
+
 /* A link that is no namespace, or is gone, adds nothing. */
 static int add_link(struct netns_list *list, const char *path, int pid)
 {
@@ -202,8 +209,7 @@ static int add_link(struct netns_list *list, const char *path, int pid)
 	ssize_t len = readlink(path, link, sizeof(link) - 1);
 
 	if (len < 0) {
-		if (errno != ENOENT && errno != ESRCH)
-			list->complete = false;
+		note_hidden(list, errno);
 		return 0;
 	}
 	link[len] = '\0';
@@ -220,8 +226,7 @@ static int add_fds(struct netns_list *list, int pid)
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	dir = opendir(path);
 	if (!dir) {
-		if (errno != ENOENT && errno != ESRCH)
-			list->complete = false;
+		note_hidden(list, errno);
 		return 0;
 	}
 	while (!err && (entry = readdir(dir))) {
@@ -235,12 +240,19 @@ static int add_fds(struct netns_list *list, int pid)
 
 static int add_process(struct netns_list *list, int pid)
 {
+	int before = list->hidden_err, err;
 	char path[64];
-	int err;
 
+	list->hidden_err = 0;
 	snprintf(path, sizeof(path), "/proc/%d/ns/net", pid);
 	err = add_link(list, path, pid);
-	return err ? err : add_fds(list, pid);
+	if (!err)
+		err = add_fds(list, pid);
+	if (list->hidden_err)
+		list->hidden++;
+	else
+		list->hidden_err = before;
+	return err;
 }
 
 static int add_processes(struct netns_list *list)
@@ -342,7 +354,7 @@ static int set_names(struct netns_list *list)
 /* Names first: a mount stays when processes go. */
 int netns__list_all(struct netns_list *ret)
 {
-	struct netns_list list = {.complete = true};
+	struct netns_list list = {.n = 0};
 	int err;
 
 	err = add_mounts(&list);
@@ -397,6 +409,21 @@ int netns__open_entry(const struct netns_entry *entry, int *ret_fd)
 	}
 	*ret_fd = fd;
 	return 0;
+}
+
+int netns__open_inode(uint64_t inode, int *ret_fd)
+{
+	struct netns_list list;
+	int err = netns__list_all(&list), opened = -ENOENT;
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < list.n && opened; i++) {
+		if (list.entries[i].inode == inode)
+			opened = netns__open_entry(&list.entries[i], ret_fd);
+	}
+	netns_list__free(&list);
+	return opened;
 }
 
 void netns_list__free(struct netns_list *list)

@@ -16,7 +16,8 @@ struct netns_entry {
 struct netns_list {
 	struct netns_entry *entries;
 	size_t n, cap;
-	bool complete; /* nothing was hidden from us on the way */
+	size_t hidden;	/* processes whose namespaces could not be read */
+	int hidden_err; /* why, of the last one; -errno */
 };
 
 /*
@@ -40,6 +41,9 @@ int netns__list_all(struct netns_list *ret);
 int netns_list__add_socket(struct netns_list *list, uint64_t inode, int pid, int fd);
 /* Opens one of the list. -ESTALE: another namespace is at its place by now. */
 int netns__open_entry(const struct netns_entry *entry, int *ret_fd);
+/* A fresh search for the one with this inode: what the list names may have gone. -ENOENT, -errno.
+ */
+int netns__open_inode(uint64_t inode, int *ret_fd);
 void netns_list__free(struct netns_list *list); /* what it holds, not list itself; accepts NULL */
 
 /* The name that `ip netns` shows for the inode, malloc'ed, or NULL. */

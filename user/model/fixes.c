@@ -22,7 +22,7 @@ struct finder {
 		uint32_t binder, blockers;
 	} found[MAX_FIXES]; /* what the FIX_SETs found so far really change */
 	size_t n_found;
-	bool in_any_order; /* UDP: the chain's order does not tell why the kernel refused */
+	bool in_any_order; /* UDP: the chain's order is not known, or does not tell why */
 };
 
 /* ---- judging again ------------------------------------------------------------------------ */
@@ -160,7 +160,8 @@ static void look_at_sides(struct finder *finder)
 	 * only what makes everybody agree will do.
 	 */
 	finder->in_any_order =
-		snapshot__is_udp(finder->snap) && udp__refused(finder->snap, req) == TRI_NO;
+		snapshot__is_udp(finder->snap) &&
+		(snapshot__in_any_order(finder->snap) || udp__refused(finder->snap, req) == TRI_NO);
 	for (size_t i = 0; i < finder->verdict->n_blockers; i++) {
 		const struct snap_sock *sock = blocker_sock(finder, i);
 

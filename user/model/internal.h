@@ -35,6 +35,12 @@ static inline bool snapshot__is_udp(const struct snapshot *snap)
 	return snap->protocol == PROTO_UDP || snap->protocol == PROTO_UDPLITE;
 }
 
+/* inet_diag lists IPv4 before IPv6, whoever comes first where the kernel looks. */
+static inline bool snapshot__in_any_order(const struct snapshot *snap)
+{
+	return snap->evidence == EVIDENCE_DIAG;
+}
+
 /* A bind looks at the bucket of its own l3mdev only; another VRF's sockets never matter. */
 static inline bool snapshot__in_scope(const struct snapshot *snap, const struct bind_request *req,
 				      const struct snap_sock *sock)
@@ -115,6 +121,8 @@ enum tri udp__pair(const struct kernel_rules *kernel, const struct bind_request 
 
 /* The sockets of the chain fed one by one, in its order, to the kernel's search. Begins zeroed. */
 struct udp_chain {
+	/* The order is not known: any socket that is met may be the first. */
+	bool in_any_order;
 	bool decided; /* by a socket that is met for certain: no later one is looked at */
 	bool may_pass, may_refuse;
 };
@@ -123,7 +131,7 @@ void udp_chain__next(struct udp_chain *chain, const struct kernel_rules *kernel,
 		     const struct bind_request *req, const struct snap_sock *sock);
 enum tri udp_chain__refused(const struct udp_chain *chain);
 
-/* The whole chain as it is. */
+/* The whole chain: in its order, or in any where the evidence has lost it. */
 enum tri udp__refused(const struct snapshot *snap, const struct bind_request *req);
 
 /* ---- connect() (connect.c) ---------------------------------------------------------------- */

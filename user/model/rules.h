@@ -178,6 +178,24 @@ int verdict__explain_refusal(struct verdict *verdict, const struct snapshot *sna
 			     const struct bind_request *req, const struct refusal_facts *facts,
 			     const struct port_usage *usage);
 
+/* What bind() says before it looks at the port. */
+struct objection {
+	int error;  /* errno, 0: none */
+	int next;   /* what it would say without that, 0: nothing */
+	bool doubt; /* there may be one more: it depends on what could not be read */
+};
+struct objection before_port__judge(uint32_t protocol, const struct bind_request *req,
+				    const struct bind_conditions *conditions);
+
+/*
+ * verdict__explain() for a bind asked about: facts->error is what bind() says before it looks at
+ * the port (0: nothing), `otherwise` the errno that it would give without that (0: none, -1: not
+ * known). There is a fix only where it suffices.
+ */
+int verdict__explain_asked(struct verdict *verdict, const struct snapshot *snap,
+			   const struct bind_request *req, const struct refusal_facts *facts,
+			   int otherwise);
+
 /* Fills cause and fixes of a judged verdict, from the blockers and who holds them. 0 or -ENOMEM. */
 int verdict__explain(struct verdict *verdict, const struct snapshot *snap,
 		     const struct bind_request *req);

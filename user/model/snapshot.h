@@ -229,6 +229,13 @@ struct refusal_facts {
 	int8_t address_tentative; /* enum tri: an IPv6 address still in duplicate detection */
 };
 
+/* What bind() looks at before the port, read in the network namespace asked about. */
+struct bind_conditions {
+	struct refusal_facts facts; /* without stage and error */
+	int8_t privileged;	    /* enum tri: CAP_NET_BIND_SERVICE over that namespace */
+	int8_t address_usable;	    /* enum tri: one that is there; a wildcard always is */
+};
+
 /* How full the range is that the kernel looks for a port in. Ports, not sockets, unless it says so.
  */
 struct usage_holder {

@@ -60,7 +60,7 @@ void udp_chain__next(struct udp_chain *chain, const struct kernel_rules *kernel,
 	struct ways ways;
 	enum tri met;
 
-	if (chain->decided)
+	if (chain->decided && !chain->in_any_order)
 		return;
 	ways = udp_ways(kernel, req, sock);
 	met = is_met(req, sock, &ways);
@@ -68,7 +68,7 @@ void udp_chain__next(struct udp_chain *chain, const struct kernel_rules *kernel,
 		return;
 	chain->may_pass |= ways.by_reuseport != TRI_NO;
 	chain->may_refuse |= ways.by_reuseport != TRI_YES;
-	chain->decided = met == TRI_YES;
+	chain->decided |= met == TRI_YES;
 }
 
 /* Who meets nobody passes. */
@@ -81,9 +81,9 @@ enum tri udp_chain__refused(const struct udp_chain *chain)
 
 enum tri udp__refused(const struct snapshot *snap, const struct bind_request *req)
 {
-	struct udp_chain chain = {0};
+	struct udp_chain chain = {.in_any_order = snapshot__in_any_order(snap)};
 
-	for (size_t i = 0; i < snap->n_socks && !chain.decided; i++)
+	for (size_t i = 0; i < snap->n_socks; i++)
 		udp_chain__next(&chain, &snap->kernel, req, &snap->socks[i]);
 	return udp_chain__refused(&chain);
 }

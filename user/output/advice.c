@@ -26,6 +26,7 @@ struct advice advice__of_question(const struct output *out, const struct port_re
 		.req = &what_if->req,
 		.verdict = &what_if->verdict,
 		.syscall = "bind",
+		.what_if = what_if,
 	};
 }
 

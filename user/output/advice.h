@@ -14,6 +14,7 @@ struct advice {
 	const struct proc_info *binder; /* NULL: nobody, the question was hypothetical */
 	const char *syscall;
 	const struct conflict_report *report; /* NULL: a question in one-shot mode */
+	const struct what_if *what_if;	      /* that question, or NULL */
 };
 
 struct advice advice__of_conflict(const struct output *out, const struct conflict_report *report);
@@ -39,7 +40,7 @@ struct endpoint advice__local(const struct advice *a, const struct snap_sock *so
 /* "10.0.0.9:443", of a connect(). */
 struct endpoint advice__peer(const struct advice *a);
 
-/* What explains a refusal; all unknown for a question in one-shot mode. */
+/* What explains a refusal; all unknown where only sockets can refuse. */
 const struct refusal_facts *advice__facts(const struct advice *a);
 const struct port_usage *advice__usage(const struct advice *a); /* or NULL */
 

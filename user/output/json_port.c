@@ -45,11 +45,24 @@ static json_t *frame(const struct json_ctx *ctx, const void *what)
 	return json_object__take(&line);
 }
 
-static json_t *json_result(enum tri refused)
+static json_t *json_result(const struct what_if *what_if)
 {
-	if (refused == TRI_UNKNOWN)
+	switch (what_if->verdict.refused) {
+	case TRI_UNKNOWN:
 		return json_null();
-	return json_string(refused == TRI_YES ? "EADDRINUSE" : "ok");
+	case TRI_NO:
+		return json_string("ok");
+	default:
+		return json_string(format__errno(what_if->facts.error ?: EADDRINUSE).text);
+	}
+}
+
+/* What bind() would say without the error that it gives before it looks at the port. */
+static json_t *json_otherwise(const struct what_if *what_if)
+{
+	if (what_if->otherwise < 0)
+		return json_null();
+	return json_string(what_if->otherwise ? format__errno(what_if->otherwise).text : "ok");
 }
 
 static json_t *json_what_if(const struct json_ctx *ctx, const struct what_if *what_if)
@@ -68,7 +81,9 @@ static json_t *json_what_if(const struct json_ctx *ctx, const struct what_if *wh
 		json_object__put(&object, "device", json_device(ctx, req->ifindex));
 	if (what_if->asked)
 		json_object__put(&object, "asked", json_true());
-	json_object__put(&object, "result", json_result(v->refused));
+	json_object__put(&object, "result", json_result(what_if));
+	if (what_if->facts.error)
+		json_object__put(&object, "otherwise", json_otherwise(what_if));
 	json_object__put(&object, "cause",
 			 v->cause ? json_string(cause__name(v->cause)) : json_null());
 	json_object__put(&object, "blockers", json_array());

@@ -33,6 +33,8 @@ struct what_if {
 	struct bind_request req;
 	struct verdict verdict;
 	bool asked; /* the very bind the user asked about; decides the exit status */
+	struct refusal_facts facts; /* error: what bind() says before it looks at the port, or 0 */
+	int otherwise; /* with facts.error: the errno without that; 0: none, -1: not known */
 };
 
 /* One network namespace, protocol and port. */

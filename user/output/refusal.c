@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "advice.h"
+#include "before_port.h"
 #include "holder.h"
 #include "usage_table.h"
 
@@ -16,7 +17,9 @@ static const struct refusal_facts unknown_facts = {
 
 const struct refusal_facts *advice__facts(const struct advice *a)
 {
-	return a->report ? &a->report->facts : &unknown_facts;
+	if (a->report)
+		return &a->report->facts;
+	return before_port__is(a) ? &a->what_if->facts : &unknown_facts;
 }
 
 const struct port_usage *advice__usage(const struct advice *a)
@@ -324,6 +327,14 @@ static void why_privileged(struct paragraph *p, const struct advice *a)
 
 	if (start >= 0)
 		snprintf(value, sizeof(value), "%d", start);
+	if (before_port__is(a)) {
+		paragraph__text(p,
+				"Port %u is below net.ipv4.ip_unprivileged_port_start (%s), and "
+				"the question is about uid %u without CAP_NET_BIND_SERVICE in the "
+				"user namespace that owns the network namespace.",
+				a->req->port, value, a->req->uid);
+		return;
+	}
 	paragraph__text(p,
 			"Port %u is below net.ipv4.ip_unprivileged_port_start (%s), and the "
 			"process has no CAP_NET_BIND_SERVICE in the user namespace that owns the "
@@ -409,6 +420,10 @@ static void why_other_error(struct paragraph *p, const struct advice *a)
 {
 	int error = a->report ? a->report->error : 0;
 
+	if (before_port__is(a)) {
+		before_port__why_invalid(p, a);
+		return;
+	}
 	paragraph__text(p, "%s is no address conflict: no socket is in the way.",
 			format__errno(error).text);
 	for (size_t i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++)
@@ -438,6 +453,7 @@ bool refusal__why(struct paragraph *p, const struct advice *a)
 		table[cause](p, a);
 	else
 		return false;
+	before_port__then(p, a);
 	return true;
 }
 
@@ -543,6 +559,10 @@ static void reason_other(FILE *f, const struct advice *a)
 			fputs("the device that it is tied to does not exist", f);
 		break;
 	default:
+		if (before_port__is(a)) {
+			before_port__reason_invalid(f, a);
+			break;
+		}
 		fprintf(f, "%s, no address conflict",
 			format__errno(a->report ? a->report->error : 0).text);
 		break;

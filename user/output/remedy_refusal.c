@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 #include <sys/socket.h>
+#include "before_port.h"
 #include "holder.h"
 #include "remedy.h"
 #include "usage_table.h"
@@ -356,7 +357,17 @@ bool remedy__write_without_fix(struct paragraph *p, const struct advice *a)
 	case CAUSE_NO_DEVICE:
 		write_device(p, a);
 		return true;
+	case CAUSE_NOT_LOCAL:
+		write_address(p, a);
+		return true;
+	case CAUSE_PRIVILEGED_PORT:
+		write_privilege(p, a);
+		return true;
 	case CAUSE_OTHER_ERROR:
+		if (before_port__is(a)) {
+			before_port__remedy_invalid(p, a);
+			return true;
+		}
 		paragraph__text(p, "correct the call in %s", binder_name(a).text);
 		return true;
 	case CAUSE_EPHEMERAL_EXHAUSTED:

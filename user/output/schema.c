@@ -21,7 +21,7 @@ enum kind {
 	KIND_SCHEMA_NR, /* the number of this schema */
 };
 
-enum presence { ALWAYS = 0, OR_NULL, OPTIONAL };
+enum presence { ALWAYS = 0, OR_NULL, OPTIONAL, OPTIONAL_OR_NULL };
 
 struct field {
 	const char *name;
@@ -175,6 +175,8 @@ static const struct field what_if_fields[] = {
 	{"device", KIND_STRING, OPTIONAL, NULL, "present when asked about"},
 	{"asked", KIND_BOOLEAN, OPTIONAL, NULL, "true: decides the exit status"},
 	{"result", KIND_REF, OR_NULL, "result", "null: depends on what could not be read"},
+	{"otherwise", KIND_REF, OPTIONAL_OR_NULL, "result",
+	 "present with an error that comes before the port: what the bind would get without it"},
 	{"cause", KIND_REF, OR_NULL, "cause", NULL},
 	{"blockers", KIND_INTEGERS, ALWAYS, NULL, "indexes into holders, as far as those go"},
 	{"blockers_total", KIND_INTEGER, ALWAYS, NULL, NULL},
@@ -394,7 +396,10 @@ static const char *close_at(int i)
 
 static const char *result_at(int i)
 {
-	return i == 0 ? "ok" : i == 1 ? "EADDRINUSE" : NULL;
+	static const char *const results[] = {"ok", "EADDRINUSE", "EADDRNOTAVAIL", "EACCES",
+					      "EINVAL"};
+
+	return i < 5 ? results[i] : NULL;
 }
 
 static const struct names {
@@ -462,7 +467,7 @@ static json_t *field_schema(const struct field *field)
 {
 	json_t *schema = bare_schema(field);
 
-	if (schema && field->presence == OR_NULL)
+	if (schema && (field->presence == OR_NULL || field->presence == OPTIONAL_OR_NULL))
 		schema = json_pack("{s:[o,{s:s}]}", "anyOf", schema, "type", "null");
 	if (schema && field->doc &&
 	    json_object_set_new(schema, "description", json_string(field->doc))) {
@@ -477,7 +482,7 @@ static int add_fields(json_t *properties, json_t *required, const struct field *
 	for (const struct field *f = fields; f && f->name; f++) {
 		if (json_object_set_new(properties, f->name, field_schema(f)))
 			return -ENOMEM;
-		if (f->presence != OPTIONAL &&
+		if (f->presence != OPTIONAL && f->presence != OPTIONAL_OR_NULL &&
 		    json_array_append_new(required, json_string(f->name)))
 			return -ENOMEM;
 	}

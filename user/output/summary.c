@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -249,11 +250,16 @@ static void write_port(FILE *f, const struct output *out, const struct snapshot 
 
 static void write_answers(FILE *f, const struct output *out, const struct port_report *report)
 {
-	static const char *const answers[] = {" gets EADDRINUSE", " would succeed",
-					      " may or may not succeed"};
 	static const enum tri order[] = {TRI_YES, TRI_NO, TRI_UNKNOWN};
 	const struct what_if *main = summary__main_what_if(report);
+	const char *answers[] = {NULL, " would succeed", " may or may not succeed"};
+	char gets[48];
 	bool first = true;
+
+	/* One address is asked about or both wildcards, and for these the error is the same. */
+	snprintf(gets, sizeof(gets), " gets %s",
+		 format__errno(main->facts.error ?: EADDRINUSE).text);
+	answers[0] = gets;
 
 	for (int i = 0; i < 3; i++) {
 		if (write_hosts(NULL, out, report, order[i]) == 0)
@@ -271,6 +277,8 @@ static const char *condition(const struct output *out, const struct port_report 
 	size_t refused = write_hosts(NULL, out, report, TRI_YES);
 	size_t unknown = write_hosts(NULL, out, report, TRI_UNKNOWN);
 
+	if (refused && summary__main_what_if(report)->facts.error)
+		return report->snap.n_socks ? " is in use, and " : " is free, but ";
 	if (refused)
 		return " is taken: ";
 	if (unknown)

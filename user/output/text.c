@@ -297,7 +297,8 @@ static int write_details(const struct output *out, const struct port_report *rep
 		fputc('\n', stream);
 		err = write_holders(out, report, main, stream);
 	}
-	if (!err && main && main->verdict.refused != TRI_NO && main->verdict.n_blockers) {
+	if (!err && main && main->verdict.refused != TRI_NO &&
+	    (main->verdict.n_blockers || main->facts.error)) {
 		struct advice a = advice__of_question(out, report, main);
 
 		fputc('\n', stream);

@@ -282,6 +282,18 @@ void fields__hold(struct coder *c, struct sock_hold *hold)
 	hold->opener = code__tri_enum(c, hold->opener);
 }
 
+/* What bind() said before it looked at the port. */
+static void before_port(struct coder *c, struct what_if *what_if)
+{
+	int32_t otherwise = what_if->otherwise;
+	size_t mark = code__begin(c);
+
+	fields__facts(c, &what_if->facts);
+	code__end(c, mark);
+	code__i32(c, &otherwise);
+	what_if->otherwise = otherwise;
+}
+
 void fields__asked(struct coder *c, struct asked *asked)
 {
 	size_t mark = code__begin(c);
@@ -290,6 +302,9 @@ void fields__asked(struct coder *c, struct asked *asked)
 	code__end(c, mark);
 	code__bool(c, &asked->what_if.asked);
 	asked->shown = code__tri_enum(c, asked->shown);
+	if (c->reading && c->pos == c->end)
+		return; /* of minor version 0 */
+	before_port(c, &asked->what_if);
 }
 
 void fields__device(struct coder *c, struct snap_device *device)

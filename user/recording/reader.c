@@ -284,10 +284,15 @@ static int show_port(struct record *record, struct output *out)
 		err = rules__judge(&report->snap, &what_if->req, false, &what_if->verdict);
 		if (err)
 			break;
+		if (what_if->facts.error) {
+			verdict__free(&what_if->verdict);
+			what_if->verdict = (struct verdict){.refused = TRI_YES};
+		}
 		/* Sockets may have been hidden from it: then "would succeed" was not known. */
 		if (what_if->verdict.refused == TRI_NO && record->shown[i] == TRI_UNKNOWN)
 			what_if->verdict.refused = TRI_UNKNOWN;
-		err = verdict__explain(&what_if->verdict, &report->snap, &what_if->req);
+		err = verdict__explain_asked(&what_if->verdict, &report->snap, &what_if->req,
+					     &what_if->facts, what_if->otherwise);
 	}
 	return err ?: output__port(out, report);
 }
