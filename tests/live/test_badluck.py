@@ -111,6 +111,24 @@ def started_full(*args):
         return Started(*args, stdout=full, as_json=False)
 
 
+def closed_from_start(number, *args):
+    """As `bindtrace ... >&-` of a shell: no file that is opened later may become that one."""
+    return Started(*args, prefix=["sh", "-c", f'exec "$@" {number}>&-', "sh"], as_json=False)
+
+
+def check_recording_apart(number):
+    path = f"/tmp/bt-closed-{number}"
+    started = closed_from_start(number, "--port", new_port(), "--json", "--record", path)
+    result = started.result()
+    same("exit status", result.status, 5 if number == 1 else 0)
+    if number == 1:
+        same("stderr", result.err.splitlines(),
+             ["bindtrace: standard output is closed; redirect it, to /dev/null if nobody reads it"])
+        check(not os.path.exists(path), "a recording of nothing")
+    else:
+        same("replayed", run("--replay", path, "--json", as_json=False).out, result.out)
+
+
 def closed_later(tracer):
     """Its reader goes away during a live run."""
     with tracer:
@@ -132,6 +150,8 @@ def output(selected):
     for name, args in {"features": ("--features",), "schema": ("--json-schema",),
                        "help": ("--help",)}.items():
         yield f"output.full_{name}", lambda a=args: check_no_room(started_full(*a))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        yield f"output.no_{name}", lambda n=number: check_recording_apart(n)
     if selected("output.closed_later"):
         yield "output.closed_later", lambda: closed_later(Tracer())
 

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is done before anything else: standard files that are closed, messages. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "log.h"
+#include "start.h"
+
+/* ---- standard files ----------------------------------------------------------------------- */
+
+/* In a child, with the files of that mask closed: 0, or what was wrong. */
+static int without_files(unsigned closed)
+{
+	char byte = 0;
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++)
+		if (closed & 1u << fd)
+			close(fd);
+	start__occupy_std_fds();
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd <= 2)
+		return 1;
+	for (fd = 0; fd <= 2; fd++) {
+		if (!(closed & 1u << fd))
+			continue;
+		if (write(fd, &byte, 1) != -1 || errno != EBADF)
+			return 2;
+		if (read(fd, &byte, 1) != -1 || errno != EBADF)
+			return 3;
+		if (!(fcntl(fd, F_GETFD) & FD_CLOEXEC))
+			return 4;
+	}
+	return 0;
+}
+
+static void test_std_fds(void **state)
+{
+	for (unsigned closed = 0; closed < 8; closed++) {
+		int status;
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(without_files(closed));
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_std_fds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
