@@ -84,12 +84,17 @@ static int look_inside(void *ctx)
 
 static int open_netns_by_inode(uint64_t inode)
 {
-	struct netns_list list;
-	int err = netns__list_all(&list), fd = -1;
+	struct netns_list list = {NULL};
+	int fd = -1;
 
-	for (size_t i = 0; !err && i < list.n; i++) {
-		if (list.entries[i].inode == inode && netns__open_entry(&list.entries[i], &fd))
+	if (netns__list_all(&list))
+		return -1;
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.entries[i].inode != inode)
+			continue;
+		if (netns__open_entry(&list.entries[i], &fd))
 			fd = -1;
+		break;
 	}
 	netns_list__free(&list);
 	return fd;

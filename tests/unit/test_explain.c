@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* From a record to a report, on a host where what the record names is not (or no longer) there. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "../../bpf/wire.h"
+#include "explain.h"
+#include "kernel/decode.h"
+
+static const struct features features = {.tick_ns = 4000000};
+
+static struct explainer make_explainer(void)
+{
+	return (struct explainer){
+		.features = &features,
+		.owners = {.proc_root = "/proc", .cgroup_root = "/sys/fs/cgroup"},
+		.own_netns = 1,
+	};
+}
+
+/* A bind of a process that has gone, in a network namespace that nobody has any more. */
+static struct wire_conflict make_record(void)
+{
+	return (struct wire_conflict){
+		.header = {.version = WIRE_VERSION,
+			   .kind = WIRE_CONFLICT,
+			   .size = offsetof(struct wire_conflict, socks)},
+		.netns = 7,
+		.pid = 0x7ffffff0,
+		.tid = 0x7ffffff0,
+		.comm = "gone",
+		.error = EADDRINUSE,
+		.protocol = 6,
+		.syscall = WIRE_BIND,
+		.stage = WIRE_STAGE_TEST,
+		.flags = WIRE_CONFLICT_COMPLETE | WIRE_CONFLICT_LOCKED,
+		.binder = {.family = AF_INET, .local_port = 8080},
+	};
+}
+
+/* What a function that does not initialise would find. */
+static __attribute__((noinline)) void dirty_stack(void)
+{
+	volatile unsigned char garbage[32768];
+
+	for (size_t i = 0; i < sizeof(garbage); i++)
+		garbage[i] = 0xa5;
+}
+
+static void test_no_more_files(void **state)
+{
+	const struct explainer explainer = make_explainer();
+	struct wire_conflict record = make_record();
+	struct conflict_report report;
+	struct rlimit limit, none;
+	int err;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	dirty_stack();
+	err = explain__record(&explainer, &record, record.header.size, &report);
+	setrlimit(RLIMIT_NOFILE, &limit);
+	assert_int_equal(err, 0);
+	assert_int_equal(report.snap.netns, 7);
+	assert_string_equal(report.process.comm, "gone");
+	conflict__free(&report);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_more_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
