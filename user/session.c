@@ -35,6 +35,7 @@ struct session {
 	uint64_t lost_told;    /* losses already in a "lost" line */
 	uint64_t malformed;    /* records that were not ours: a bug, counted as lost */
 	uint64_t own_filtered; /* dropped here: the address filter */
+	int failure;	       /* an exit status, once what went wrong has been told */
 	bool stop;
 };
 
@@ -167,26 +168,40 @@ static void on_signal(struct session *session)
 	}
 }
 
-static int loop(struct session *session)
+/* Told at once, and once. A command goes on all the same: it is waited for, and gets its signals. */
+static void fail(struct session *session, int err)
+{
+	session->failure = (int)start__report_error(err);
+	session->stop |= !session->command.pid;
+}
+
+static void loop(struct session *session)
 {
 	struct pollfd fds[] = {
-		{.fd = live__fd(session->live), .events = POLLIN},
 		{.fd = session->signal_fd, .events = POLLIN},
 		{.fd = session->timer_fd, .events = POLLIN},
+		{.fd = live__fd(session->live), .events = POLLIN},
 	};
-	int err = 0;
 
-	while (!session->stop && !err) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
-			return -errno;
-		if (fds[1].revents)
+	while (!session->stop) {
+		/* Nobody takes the reports any more: no look at the ring. */
+		int err = 0, n = session->failure ? 2 : 3;
+
+		if (poll(fds, n, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			fail(session, -errno);
+			return;
+		}
+		if (fds[0].revents)
 			on_signal(session);
-		if (fds[2].revents)
+		if (fds[1].revents)
 			session->stop = true;
-		if (fds[0].revents && !session->stop)
+		if (n == 3 && fds[2].revents && !session->stop)
 			err = drain(session);
+		if (err)
+			fail(session, err);
 	}
-	return err;
 }
 
 static int block_signals(struct session *session)
@@ -378,14 +393,15 @@ static int start_command(struct session *session)
 	return err == -ENOENT ? 127 : 126;
 }
 
-static int finish(struct session *session, int err)
+static int finish(struct session *session)
 {
 	struct run_stop stop = {};
-	int status;
+	int status, err;
 
+	if (session->failure)
+		return session->failure;
 	session->stop = session->opts->count && session->reported >= session->opts->count;
-	if (!err)
-		err = drain(session);
+	err = drain(session);
 	if (!err)
 		err = count(session, &stop);
 	if (!err)
@@ -439,10 +455,11 @@ static int run(struct session *session)
 		return err;
 	err = start_command(session);
 	if (err) {
-		finish(session, 0);
+		finish(session);
 		return err;
 	}
-	return finish(session, loop(session));
+	loop(session);
+	return finish(session);
 }
 
 int session__run(const struct options *opts)
