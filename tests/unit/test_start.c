@@ -55,10 +55,28 @@ static void test_std_fds(void **state)
 	}
 }
 
+/* ---- messages ----------------------------------------------------------------------------- */
+
+static void test_hostile_words(void **state)
+{
+	char text[256] = {0};
+	int file = memfd_create("err", 0), saved = dup(STDERR_FILENO);
+
+	dup2(file, STDERR_FILENO);
+	log__line("--netns %s: %s", "\033[31mx\ny\xff", "na\xc3\xafve");
+	dup2(saved, STDERR_FILENO);
+	assert_true(pread(file, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text,
+			    "bindtrace: --netns \\x1b[31mx\\x0ay\\xff: na\xc3\xafve\n");
+	close(saved);
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_std_fds),
+		cmocka_unit_test(test_hostile_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
