@@ -83,6 +83,13 @@ static void show_rules(const struct kernel_rules *rules)
 			 : "every bind looks at the whole port");
 }
 
+static int check_printed(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return start__report_error(errno ? -errno : -EIO);
+	return status;
+}
+
 int features_report__run(const struct options *opts)
 {
 	struct features features;
@@ -96,7 +103,8 @@ int features_report__run(const struct options *opts)
 		row("BPF tracing", "no", features__lack_text(features.lack));
 		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
 		row("live, -- COMMAND", "no", "");
-		return features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+		return check_printed(features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED
+								      : EXIT_KERNEL);
 	}
 	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
 	try_walk(&features);
@@ -107,7 +115,5 @@ int features_report__run(const struct options *opts)
 	try_owners(&features);
 	show_reach(&features);
 	show_rules(&features.rules);
-	if (fflush(stdout))
-		return start__report_error(-errno);
-	return live ? EXIT_OK : EXIT_KERNEL;
+	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
 }

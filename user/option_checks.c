@@ -94,6 +94,8 @@ static int check_alone(struct parse *p)
 	     opts->record_path || opts->replay_path || first_live_option(opts)))
 		return parse__error(p, "%s stands alone, without a port or a command",
 				    p->features ? "--features" : "--json-schema");
+	if (p->features && opts->json)
+		return parse__error(p, "--features is a table for people; leave --json out");
 	if (opts->replay_path && option)
 		return parse__error(p, "--replay shows what was recorded; leave %s out", option);
 	return 0;

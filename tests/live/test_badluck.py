@@ -21,7 +21,7 @@ BAD = (
     ("--port", "80", "--proto", "sctp"), ("--reuseaddr",), ("--follow", "--", "true"), ("--",),
     ("--count", "0"), ("--count", "x"), ("--duration", "-1"), ("--hooks", "magic"),
     ("--nonsense",), ("stray",), ("--port", "80", "--uid", "no-such-user"),
-    ("--features", "--port", "80"),
+    ("--features", "--port", "80"), ("--features", "--json"), ("--netns", "\x1b[31mx\ny"),
 )
 
 
@@ -82,11 +82,19 @@ def check_user_live():
         refused_usage(run(*args, prefix=AS_USER), 4)
 
 
+def check_user_recording():
+    """A run that never began leaves no recording, which would say that nothing happened."""
+    path = f"/tmp/bt-user-{os.getpid()}"
+    refused_usage(run("--record", path, "--netns", "no-such-name"))
+    check(not os.path.exists(path), "a recording of nothing")
+
+
 def unprivileged(_selected):
     yield "user.free", check_user_free
     yield "user.taken", check_user_taken
     yield "user.own", check_user_own
     yield "user.live", check_user_live
+    yield "user.recording", check_user_recording
 
 
 def check_no_room(started):
