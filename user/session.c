@@ -18,6 +18,7 @@
 #include "kernel/owner_iter.h"
 #include "log.h"
 #include "session.h"
+#include "sight.h"
 #include "sink.h"
 #include "start.h"
 
@@ -324,7 +325,10 @@ static void open_explainer(struct session *session)
 
 static enum exit_status refuse_start(const struct session *session, int err)
 {
-	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH) {
+	/* BPF itself is permitted, that has been tried: what EPERM (a policy) and EACCES (the
+	 * verifier) refuse is refused to root as well. */
+	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH || err == -EPERM ||
+	    err == -EACCES) {
 		log__line(
 			"this kernel (%s) lets no hook be attached (%s): no live tracing here; "
 			"`bindtrace --features` tells more, `bindtrace --port PORT` needs no hook",
@@ -372,6 +376,9 @@ static int open_live(struct session *session)
 	}
 	if (err)
 		return refuse_start(session, err);
+	err = sight__check(opts, session->live);
+	if (err)
+		return err;
 	live__memory_fds(session->live, &former_fd, &exes_fd);
 	session->explainer.former = former__of_maps(former_fd, exes_fd, true);
 	err = announce(session, filter.netns);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include "log.h"
+#include "sight.h"
 #include "start.h"
 
 /* ---- standard files ----------------------------------------------------------------------- */
@@ -72,11 +73,39 @@ static void test_hostile_words(void **state)
 	close(file);
 }
 
+/* ---- what is not seen --------------------------------------------------------------------- */
+
+static void test_sight(void **state)
+{
+	const unsigned all = SEES_CONNECT | SEES_UDP | SEES_BINDS | SEES_STATES | SEES_FORMER;
+	struct options opts = {.all = true, .states = true, .protocol = PROTO_TCP};
+	char text[128];
+
+	assert_null(sight__refused(&opts, all));
+	assert_string_equal(sight__refused(&opts, 0), "--all");
+	assert_string_equal(sight__refused(&opts, SEES_BINDS), "--states");
+	opts.have_protocol = true;
+	assert_null(sight__refused(&opts, all & ~SEES_UDP));
+	opts.protocol = PROTO_UDP;
+	assert_string_equal(sight__refused(&opts, all & ~SEES_UDP), "--proto udp");
+	opts = (struct options){.protocol = PROTO_TCP};
+	assert_null(sight__refused(&opts, 0));
+	sight__missing(&opts, all & ~SEES_STATES, text, sizeof(text));
+	assert_string_equal(text, "");
+	sight__missing(&opts, 0, text, sizeof(text));
+	assert_string_equal(text, "refused connect(), UDP, errors of bind() that are no conflict, "
+				  "former owners");
+	opts.have_protocol = true;
+	sight__missing(&opts, SEES_BINDS, text, sizeof(text));
+	assert_string_equal(text, "refused connect(), former owners");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_std_fds),
 		cmocka_unit_test(test_hostile_words),
+		cmocka_unit_test(test_sight),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

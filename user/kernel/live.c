@@ -33,6 +33,7 @@ struct live {
 	bool optional[MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all */
 	enum skip skip[MAX_HOOKS];
 	int n_hooks;
+	int fallback_error;
 	char names[1024];
 };
 
@@ -321,8 +322,10 @@ int live__open(const struct features *features, const struct live_filter *filter
 	live->features = features;
 	err = load(live, filter, kind, cross_check);
 	if (err && kind == HOOKS_AUTO && err != -ENOENT) {
+		live->fallback_error = err;
 		unload(live);
-		err = load(live, filter, HOOKS_KPROBE, cross_check);
+		/* That there are no kprobes either is not what is wrong here. */
+		err = load(live, filter, HOOKS_KPROBE, cross_check) ? live->fallback_error : 0;
 	}
 	if (err)
 		goto fail;
@@ -351,6 +354,42 @@ void live__free(struct live *live)
 const char *live__hooks(const struct live *live)
 {
 	return live->names;
+}
+
+static bool is_attached(const struct live *live, const struct bpf_program *prog)
+{
+	for (int i = 0; i < live->n_hooks; i++)
+		if (live->hooks[i] == prog)
+			return live->links[i];
+	return false;
+}
+
+unsigned live__sees(const struct live *live)
+{
+	const struct conflict_bpf *skel = live->skel;
+	unsigned sees = 0;
+
+	if (is_attached(live, skel->progs.fexit_hash_connect_4) ||
+	    is_attached(live, skel->progs.fexit_hash_connect_5))
+		sees |= SEES_CONNECT;
+	if (is_attached(live, skel->progs.fexit_udp_get_port))
+		sees |= SEES_UDP;
+	if (is_attached(live, skel->progs.fexit_inet_bind) &&
+	    is_attached(live, skel->progs.fexit_inet6_bind))
+		sees |= SEES_BINDS;
+	if (is_attached(live, skel->progs.fentry_tcp_close) &&
+	    is_attached(live, skel->progs.fexit_twsk_alloc))
+		sees |= SEES_FORMER;
+	if (sees & SEES_FORMER && is_attached(live, skel->progs.tp_set_state))
+		sees |= SEES_STATES;
+	if (is_attached(live, skel->progs.fexit_pair_conflict))
+		sees |= SEES_PAIR;
+	return sees;
+}
+
+int live__fallback_error(const struct live *live)
+{
+	return live->fallback_error;
 }
 
 void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes)
