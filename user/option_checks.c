@@ -116,6 +116,16 @@ static int check_live(struct parse *p, bool one_shot)
 				    "%s with a command; the command and its descendants are all "
 				    "that is watched",
 				    filter);
+	/* Most changes are made by a packet or a timer: nobody calls. */
+	if (opts->states && filter)
+		return parse__error(p,
+				    "--states with %s; a change of state has no caller, so name "
+				    "ports or an address instead",
+				    filter);
+	if (opts->states && opts->command && !opts->ports.count && !opts->have_address)
+		return parse__error(p,
+				    "--states with a command: a change of state has no caller, so "
+				    "name ports or an address as well");
 	if (opts->states && opts->have_protocol && opts->protocol != PROTO_TCP)
 		return parse__error(p, "--states is about TCP; leave --proto out");
 	return 0;

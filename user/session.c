@@ -40,13 +40,13 @@ struct session {
 	bool stop;
 };
 
-static bool address_wanted(const struct options *opts, const struct bind_request *req)
+static bool address_wanted(const struct options *opts, uint16_t family,
+			   const struct ip_addr *address)
 {
-	if ((req->family == AF_INET && !opts->want_ipv4) ||
-	    (req->family == AF_INET6 && !opts->want_ipv6))
+	if ((family == AF_INET && !opts->want_ipv4) || (family == AF_INET6 && !opts->want_ipv6))
 		return false;
 	return !opts->have_address ||
-	       (opts->address_family == req->family && ip_addr__equal(&opts->address, &req->addr));
+	       (opts->address_family == family && ip_addr__equal(&opts->address, address));
 }
 
 static int on_refusal(struct session *session, const void *data, size_t size)
@@ -54,7 +54,7 @@ static int on_refusal(struct session *session, const void *data, size_t size)
 	struct conflict_report report;
 	int err = explain__record(&session->explainer, data, size, &report);
 
-	if (!err && !address_wanted(session->opts, &report.req)) {
+	if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
 		session->own_filtered++;
 	} else if (!err) {
 		err = sink__conflict(&session->sink, &report);
@@ -69,7 +69,7 @@ static int on_bind(struct session *session, const void *data, size_t size)
 	struct bind_report report;
 	int err = explain__bind(&session->explainer, data, size, &report);
 
-	if (!err && !address_wanted(session->opts, &report.req)) {
+	if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
 		session->own_filtered++;
 	} else if (!err) {
 		err = sink__bind(&session->sink, &report);
@@ -85,7 +85,8 @@ static int on_state(struct session *session, const void *data, size_t size)
 	struct state_report report;
 	int err = explain__state(&session->explainer, data, size, &report);
 
-	if (!err)
+	/* Not counted as filtered: the counters are about calls. */
+	if (!err && address_wanted(session->opts, report.family, &report.local))
 		err = sink__state(&session->sink, &report);
 	proc_info__free(&report.process);
 	free((char *)report.netns_name);
