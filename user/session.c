@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "command.h"
 #include "explain.h"
+#include "filters.h"
 #include "kernel/decode.h"
 #include "kernel/live.h"
 #include "kernel/netns.h"
@@ -170,7 +171,8 @@ static void on_signal(struct session *session)
 	}
 }
 
-/* Told at once, and once. A command goes on all the same: it is waited for, and gets its signals. */
+/* Told at once, and once. A command goes on all the same: it is waited for, and gets its signals.
+ */
 static void fail(struct session *session, int err)
 {
 	session->failure = (int)start__report_error(err);
@@ -259,29 +261,9 @@ static int find_netns(struct session *session, uint32_t *ret)
 	return err;
 }
 
-static void describe_filters(const struct session *session, uint32_t netns, char *text, size_t size)
-{
-	const struct options *opts = session->opts;
-	size_t n = 0;
-
-	text[0] = '\0';
-	if (opts->ports.count)
-		n += snprintf(text + n, size - n, "%zu port%s", opts->ports.count,
-			      opts->ports.count == 1 ? "" : "s");
-	if (netns && n < size)
-		n += snprintf(text + n, size - n, "%snetns %u", n ? ", " : "", netns);
-	if (opts->command && n < size)
-		n += snprintf(text + n, size - n, "%sdescendants of %d", n ? ", " : "", getpid());
-	if (opts->have_address && n < size)
-		n += snprintf(text + n, size - n, "%sone address", n ? ", " : "");
-	if (opts->want_ipv4 != opts->want_ipv6 && n < size)
-		snprintf(text + n, size - n, "%s%s only", n ? ", " : "",
-			 opts->want_ipv4 ? "IPv4" : "IPv6");
-}
-
 static int announce(struct session *session, uint32_t netns)
 {
-	char filters[256];
+	char filters[FILTERS_MAX];
 	const struct run_start start = {
 		.time_ns = clock__now_ns(),
 		.version = BINDTRACE_VERSION,
@@ -291,7 +273,7 @@ static int announce(struct session *session, uint32_t netns)
 		.netns = netns ? "one" : "all",
 	};
 
-	describe_filters(session, netns, filters, sizeof(filters));
+	filters__describe(session->opts, netns, getpid(), filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
 }
 

@@ -13,7 +13,6 @@
 #include "live.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define MAX_HOOKS   32
 
 /* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
 enum skip {
@@ -28,13 +27,14 @@ struct live {
 	struct ring_buffer *ring;
 	live_record_fn fn; /* set during live__drain() */
 	void *ctx;
-	struct bpf_program *hooks[MAX_HOOKS];
-	struct bpf_link *links[MAX_HOOKS];
-	bool optional[MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all */
-	enum skip skip[MAX_HOOKS];
+	struct bpf_program *hooks[RUN_MAX_HOOKS];
+	struct bpf_link *links[RUN_MAX_HOOKS];
+	bool optional[RUN_MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all
+				       */
+	enum skip skip[RUN_MAX_HOOKS];
 	int n_hooks;
 	int fallback_error;
-	char names[1024];
+	char names[RUN_MAX_HOOKS * 64]; /* sections "?fexit/function": none is longer */
 };
 
 static void want(struct live *live, struct bpf_program *prog)
@@ -136,24 +136,29 @@ static void choose_kprobes(struct live *live)
 /* "fexit inet_csk_bind_conflict, fexit ..." out of the section names "?fexit/function". */
 static void name_hooks(struct live *live)
 {
+	const char *section, *before = "";
 	size_t used = 0;
 
 	for (int i = 0; i < live->n_hooks; i++) {
-		const char *section = bpf_program__section_name(live->hooks[i]);
 		int n;
 
 		if (!live->links[i])
 			continue;
+		section = bpf_program__section_name(live->hooks[i]);
 		section += *section == '?';
-		n = snprintf(live->names + used, sizeof(live->names) - used, "%s%s", i ? ", " : "",
+		n = snprintf(live->names + used, sizeof(live->names) - used, "%s%s", before,
 			     section);
-		if (n < 0 || (size_t)n >= sizeof(live->names) - used)
+		if (n < 0 || (size_t)n >= sizeof(live->names) - used) {
+			/* Rather say that there are more than half a name. */
+			snprintf(live->names + used, sizeof(live->names) - used, "...");
 			break;
+		}
 		for (char *c = live->names + used; *c; c++) {
 			if (*c == '/')
 				*c = ' ';
 		}
 		used += n;
+		before = ", ";
 	}
 }
 
