@@ -36,6 +36,7 @@ struct inside {
 	const struct explainer *explainer;
 	struct conflict_report *report;
 	struct snapshot walked;
+	char device[IF_NAMESIZE]; /* name_device() */
 };
 
 /* A port of the kernel's choice was wanted: there is no one port to look at, but the range. */
@@ -77,9 +78,19 @@ static int look_inside(void *ctx)
 	}
 	if (!snap->truncated)
 		return 0;
-	if (snap->protocol != PROTO_TCP)
-		return walk__udp(walk, snap->protocol, snap->port, &inside->walked);
-	return walk__port(walk, snap->port, &inside->walked);
+	err = snap->protocol != PROTO_TCP
+		      ? walk__udp(walk, snap->protocol, snap->port, &inside->walked)
+		      : walk__port(walk, snap->port, &inside->walked);
+	return err ?: device__name_all(&inside->walked, 0);
+}
+
+static int name_device(void *ctx)
+{
+	struct inside *inside = ctx;
+
+	if (!if_indextoname(inside->report->req.ifindex, inside->device))
+		inside->device[0] = '\0';
+	return 0;
 }
 
 static int open_netns_by_inode(uint64_t inode)
@@ -133,6 +144,12 @@ static int merge(struct snapshot *snap, struct snapshot *walked)
 			return -ENOMEM;
 		*to = *from;
 		to->bucket = 0;
+	}
+	for (size_t i = 0; i < walked->n_devices; i++) {
+		const struct snap_device *device = &walked->devices[i];
+
+		if (snapshot__add_device(snap, device->ifindex, device->name))
+			return -ENOMEM;
 	}
 	if (seen)
 		snapshot__drop_duplicates(snap);
@@ -409,6 +426,7 @@ int explain__bind(const struct explainer *explainer, const void *data, size_t si
 		  struct bind_report *ret)
 {
 	struct conflict_report report = {};
+	struct inside inside = {.explainer = explainer, .report = &report};
 	struct decode_extra extra;
 	int err;
 
@@ -424,8 +442,10 @@ int explain__bind(const struct explainer *explainer, const void *data, size_t si
 		ret->req = report.req;
 		ret->netns = report.snap.netns;
 		ret->netns_name = netns__name_of(ret->netns);
-		if (ret->req.ifindex)
-			if_indextoname(ret->req.ifindex, ret->device);
+		/* Without a name where the namespace has gone: a number means another device here.
+		 */
+		if (ret->req.ifindex && !run_inside(&report, name_device, &inside))
+			memcpy(ret->device, inside.device, sizeof(ret->device));
 		ret->process = report.process;
 		memset(&report.process, 0, sizeof(report.process));
 	}

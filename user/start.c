@@ -47,7 +47,8 @@ enum exit_status start__report_error(int err)
 {
 	switch (err) {
 	case -EBADF:
-		log__line("standard output is closed; redirect it, to /dev/null if nobody reads it");
+		log__line(
+			"standard output is closed; redirect it, to /dev/null if nobody reads it");
 		return EXIT_RUNTIME;
 	case -EPIPE:
 		log__line("standard output was closed by its reader; the rest is lost");

@@ -86,8 +86,23 @@ def check_all(started, state, inode, here):
     check(here in owners[os.stat("/proc/self/ns/net").st_ino], f"owners here: {owners}")
 
 
+def check_device():
+    """Device 1 has another name in there than here."""
+    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "down"], check=True)
+    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "name", "bt-lo"], check=True)
+    subprocess.run(["ip", "-n", NAME, "link", "set", "bt-lo", "up"], check=True)
+    port = new_port()
+    with Tracer("--all", "--follow", "--port", port) as tracer:
+        tracer.ready()
+        with Bind(port, prefix=INSIDE, device="bt-lo"):
+            line = tracer.wait(lambda x: x["type"] == "bind", "bind")
+        tracer.stop()
+    same("netns", line["netns_name"], NAME)
+    same("device", line["socket"]["device"], "bt-lo")
+
+
 def netns(selected):
-    names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown")
+    names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown", "device")
     if not any(selected(f"netns.{x}") for x in names):
         return
     make()
@@ -109,6 +124,7 @@ def netns(selected):
             yield "netns.path", lambda: check_port(runs["path"], state, inode)
             yield "netns.all", lambda: check_all(runs["all"], state, inode, os.getpid())
         yield "netns.unknown", check_unknown
+    yield "netns.device", check_device
     subprocess.run(["ip", "netns", "delete", NAME], check=True)
 
 

@@ -76,10 +76,30 @@ static void test_no_more_files(void **state)
 	conflict__free(&report);
 }
 
+/* A device number says nothing outside of its network namespace: the first one here is "lo". */
+static void test_device_elsewhere(void **state)
+{
+	const struct explainer explainer = make_explainer();
+	struct wire_conflict record = make_record();
+	struct bind_report report;
+
+	record.error = 0;
+	record.binder.ifindex = 1;
+	assert_int_equal(explain__bind(&explainer, &record, record.header.size, &report), 0);
+	assert_int_equal(report.req.ifindex, 1);
+	assert_string_equal(report.device, "");
+	proc_info__free(&report.process);
+	record.netns = explainer.own_netns;
+	assert_int_equal(explain__bind(&explainer, &record, record.header.size, &report), 0);
+	assert_string_equal(report.device, "lo");
+	proc_info__free(&report.process);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_more_files),
+		cmocka_unit_test(test_device_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,8 +67,7 @@ static void test_hostile_words(void **state)
 	log__line("--netns %s: %s", "\033[31mx\ny\xff", "na\xc3\xafve");
 	dup2(saved, STDERR_FILENO);
 	assert_true(pread(file, text, sizeof(text) - 1, 0) > 0);
-	assert_string_equal(text,
-			    "bindtrace: --netns \\x1b[31mx\\x0ay\\xff: na\xc3\xafve\n");
+	assert_string_equal(text, "bindtrace: --netns \\x1b[31mx\\x0ay\\xff: na\xc3\xafve\n");
 	close(saved);
 	close(file);
 }
