@@ -25,13 +25,6 @@ struct {
 	__type(value, struct wire_exe);
 } exes SEC(".maps");
 
-static __always_inline __u64 start_of_current(void)
-{
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-
-	return BPF_CORE_READ(task, group_leader, start_boottime);
-}
-
 /* The executable of the current process, while it has one. */
 static __always_inline void note_exe(__u64 start_ns)
 {
@@ -76,6 +69,7 @@ int fentry_tcp_close(__u64 *ctx)
 	note.start_ns = start_of_current();
 	note.cgroup_id = bpf_get_current_cgroup_id();
 	note.pid = bpf_get_current_pid_tgid() >> 32;
+	note.seen_pid = current_pid_for_reader();
 	note.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(note.comm, sizeof(note.comm));
 	bpf_map_update_elem(&former, &key, &note, BPF_ANY);

@@ -337,18 +337,36 @@ static int forget_gone(const struct explainer *explainer, struct conflict_report
 	return err == -ENOMEM ? err : 0;
 }
 
-/* The caller has exited already: its cgroup is still known by number. */
+/* The cgroup that made the call, by its number; what /proc says may be of a moment later. */
 static void name_cgroup(const struct explainer *explainer, struct proc_info *process, uint64_t id)
 {
-	if (process->cgroup || !id)
+	char *path = cgroup__path_of_id(&explainer->owners, id);
+
+	if (!path)
 		return;
-	process->cgroup = cgroup__path_of_id(&explainer->owners, id);
-	if (!process->cgroup)
+	if (process->cgroup && !strcmp(process->cgroup, path)) {
+		free(path);
 		return;
-	if (!process->unit)
-		process->unit = cgroup__unit(process->cgroup);
-	if (!process->container)
-		process->container = cgroup__container(process->cgroup);
+	}
+	free(process->cgroup);
+	free(process->unit);
+	free(process->container);
+	process->cgroup = path;
+	process->unit = cgroup__unit(path);
+	process->container = cgroup__container(path);
+}
+
+/* What the record does not have, from /proc where that is the very process. */
+static int describe_caller(const struct explainer *explainer, struct proc_info *process,
+			   const struct decode_caller *caller)
+{
+	int err = 0;
+
+	if (caller->visible)
+		err = proc_info__read_started(&explainer->owners, process, caller->start_ns);
+	if (!err)
+		name_cgroup(explainer, process, caller->cgroup_id);
+	return err;
 }
 
 /*
@@ -374,10 +392,9 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 	if (err)
 		return err;
 	/* First of all: the caller may exit any moment now. */
-	err = proc_info__read(&explainer->owners, &ret->process);
+	err = describe_caller(explainer, &ret->process, &extra.caller);
 	if (err)
 		return err;
-	name_cgroup(explainer, &ret->process, extra.cgroup_id);
 	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->snap.kernel = explainer->features->rules;
 	ret->snap.netns_name = netns__name_of(ret->snap.netns);
@@ -403,23 +420,21 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 int explain__state(const struct explainer *explainer, const void *data, size_t size,
 		   struct state_report *ret)
 {
-	uint64_t cgroup_id;
+	struct decode_caller caller;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-	err = decode__state(data, size, ret, &cgroup_id);
+	err = decode__state(data, size, ret, &caller);
 	if (err)
 		return err;
 	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->netns_name = netns__name_of(ret->netns);
 	if (!ret->process.pid)
 		return 0;
-	/* A former owner's pid may be another process's by now: only what the record has is its
-	 * own. */
-	if (!ret->former)
-		err = proc_info__read(&explainer->owners, &ret->process);
-	name_cgroup(explainer, &ret->process, cgroup_id);
-	return err;
+	/* A former owner may be another program by now: only what the record has is its own. */
+	if (ret->former)
+		caller.visible = false;
+	return describe_caller(explainer, &ret->process, &caller);
 }
 
 int explain__bind(const struct explainer *explainer, const void *data, size_t size,
@@ -433,9 +448,8 @@ int explain__bind(const struct explainer *explainer, const void *data, size_t si
 	memset(ret, 0, sizeof(*ret));
 	err = decode__conflict(data, size, explainer->features->tick_ns, &report, &extra);
 	if (!err)
-		err = proc_info__read(&explainer->owners, &report.process);
+		err = describe_caller(explainer, &report.process, &extra.caller);
 	if (!err) {
-		name_cgroup(explainer, &report.process, extra.cgroup_id);
 		ret->time_ns = realtime_of_ns(report.time_ns);
 		ret->syscall = report.syscall;
 		ret->protocol = report.snap.protocol;

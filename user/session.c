@@ -17,6 +17,7 @@
 #include "kernel/live.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
+#include "kernel/pidns.h"
 #include "log.h"
 #include "session.h"
 #include "sight.h"
@@ -273,7 +274,7 @@ static int announce(struct session *session, uint32_t netns)
 		.netns = netns ? "one" : "all",
 	};
 
-	filters__describe(session->opts, netns, getpid(), filters, sizeof(filters));
+	filters__describe(session->opts, netns, pidns__own_pid(), filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
 }
 
@@ -324,6 +325,7 @@ static enum exit_status refuse_start(const struct session *session, int err)
 static void set_filter(const struct options *opts, const int *own_pid, struct live_filter *ret)
 {
 	ret->ports = &opts->ports;
+	ret->reader_pidns = pidns__of_proc();
 	ret->pids = opts->command ? own_pid : opts->pids;
 	ret->n_pids = opts->command ? 1 : opts->n_pids;
 	ret->comm = opts->comm;
@@ -340,7 +342,7 @@ static int open_live(struct session *session)
 {
 	const struct options *opts = session->opts;
 	struct live_filter filter = {};
-	const int own_pid = getpid();
+	const int own_pid = pidns__own_pid();
 	int err = find_netns(session, &filter.netns);
 	int former_fd, exes_fd;
 

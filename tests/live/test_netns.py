@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other network and pid namespaces."""
+import json
 import os
 import subprocess
 
 from harness import check, same
 from state import Bind, State, child_of, marker, new_port, new_socket
-from tool import Shared, Started, Tracer, refused_usage, run
+from tool import MKSTATE_EXE, Shared, Started, Tracer, refused_usage, run
 
 NAME = "bt-ns"
 PATH = f"/run/netns/{NAME}"
@@ -84,6 +85,72 @@ def check_all(started, state, inode, here):
     owners = {x["netns"]: [y["pid"] for y in x["holders"][0]["owners"]] for x in result.lines}
     same("owner there", owners[inode], [state.procs[0]["pid"]])
     check(here in owners[os.stat("/proc/self/ns/net").st_ino], f"owners here: {owners}")
+
+
+def inner(script, comm="bt-inner"):
+    """A shell as pid 1 of a pid namespace of its own, with its /proc."""
+    return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, comm]
+
+
+def check_container_command():
+    """COMMAND and its descendants are found by the pids of the container's own /proc."""
+    port = new_port()
+    bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
+    with new_socket("127.0.0.1", port, listen=True):
+        started = Started("--json", "--", "sh", "-c", f"{bind}; ({bind} --daemon); true",
+                          prefix=inner('"$@"'), as_json=True)
+        result = started.result()
+    same("exit status", result.status, 0)
+    conflicts = [x for x in result.lines if x["type"] == "conflict"]
+    pids = [json.loads(x)["pid"] for x in result.err.splitlines() if x.startswith("{")]
+    same("number", len(conflicts), 2)
+    same("pids as the command has them", sorted(x["process"]["pid"] for x in conflicts),
+         sorted(pids))
+    same("exe", {x["process"]["exe"] for x in conflicts}, {MKSTATE_EXE})
+
+
+def check_container_outside():
+    """A process that its /proc does not have: what the record says, and nobody else's exe."""
+    port = new_port()
+    # as many processes inside as make the numbers of here likely to be there as well
+    with new_socket("127.0.0.1", port, listen=True), \
+            Tracer(prefix=inner('for i in $(seq 300); do sleep 600 > /dev/null & done; "$@"')) as tracer:
+        tracer.ready()
+        with Bind(port, address="127.0.0.1") as bind:
+            line = tracer.wait(lambda x: x["type"] == "conflict", "conflict")
+        same("pid", line["process"]["pid"], bind.pid)
+        same("comm", line["process"]["comm"], "bt-binder")
+        same("exe", line["process"]["exe"], MKSTATE_EXE)
+
+
+def check_container_pid():
+    """-p with a pid of the container's /proc: the outer process of that number is not meant."""
+    port = new_port()
+    bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
+    script = (f"(sleep 0.1; read go < /tmp/bt-go; {bind} >&2) & "
+              f'"$@" -p $! & tracer=$!; wait $!')
+    if os.path.exists("/tmp/bt-go"):
+        os.unlink("/tmp/bt-go")
+    os.mkfifo("/tmp/bt-go")
+    with new_socket("127.0.0.1", port, listen=True), \
+            Tracer("--count", "1", prefix=inner(script)) as tracer:
+        tracer.ready()
+        with Bind(port, address="127.0.0.1"):  # outside: would have been reported first
+            pass
+        with open("/tmp/bt-go", "w", encoding="utf-8") as go:
+            go.write("go\n")
+        line = tracer.wait(lambda x: x["type"] == "conflict", "conflict")
+        check(line["process"]["pid"] < 100, f"not a pid of inside: {line['process']}")
+        same("comm", line["process"]["comm"], "mkstate")
+        same("exit status", tracer.finish(), 0)
+        same("conflicts", len(tracer.conflicts()), 1)
+
+
+def containers_own_pids(selected):
+    for name, function in (("command", check_container_command), ("pid", check_container_pid),
+                           ("outside", check_container_outside)):
+        if selected(f"pidns.{name}"):
+            yield f"pidns.{name}", function
 
 
 def check_device():

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -95,11 +96,58 @@ static void test_device_elsewhere(void **state)
 	proc_info__free(&report.process);
 }
 
+/* Field 22 of /proc/self/stat, in nanoseconds; inside the tick, as the kernel has it. */
+static uint64_t own_start_ns(void)
+{
+	char text[1024] = {0};
+	uint64_t ticks = 0;
+	int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	assert_int_equal(proc_parse__stat_start(text, strlen(text), &ticks), 0);
+	return ticks * (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK)) + 4711;
+}
+
+static char *exe_of(struct wire_conflict *record)
+{
+	const struct explainer explainer = make_explainer();
+	struct bind_report report;
+	char *exe;
+
+	assert_int_equal(explain__bind(&explainer, record, record->header.size, &report), 0);
+	assert_string_equal(report.process.comm, "gone");
+	exe = report.process.exe ? strdup(report.process.exe) : NULL;
+	proc_info__free(&report.process);
+	return exe;
+}
+
+/* /proc is asked about the very process only: not about its pid's next user, or another's pid. */
+static void test_which_process(void **state)
+{
+	struct wire_conflict record = make_record();
+	char *exe;
+
+	record.error = 0;
+	record.seen_pid = getpid();
+	record.start_ns = own_start_ns();
+	exe = exe_of(&record);
+	assert_non_null(exe);
+	free(exe);
+	record.start_ns += 10000000;
+	assert_null(exe_of(&record));
+	record.start_ns = 0;
+	record.seen_pid = 0;
+	record.pid = getpid(); /* the host's, and this /proc has it not */
+	assert_null(exe_of(&record));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_more_files),
 		cmocka_unit_test(test_device_elsewhere),
+		cmocka_unit_test(test_which_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

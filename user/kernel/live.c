@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
@@ -181,12 +182,24 @@ static int set_ports(const struct live *live, const struct port_set *ports)
 	return 0;
 }
 
+static uint64_t boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
 static int set_pid(void *ctx, pid_t pid)
 {
 	const struct live *live = ctx;
+	const struct conflict_bpf *skel = live->skel;
 	uint32_t key = pid;
+	uint64_t now = boottime_ns();
 	uint8_t one = 1;
-	int err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.pids), &key, &one, BPF_ANY);
+	int err = skel->rodata->reader_pidns
+			  ? bpf_map_update_elem(bpf_map__fd(skel->maps.asked), &key, &now, BPF_ANY)
+			  : bpf_map_update_elem(bpf_map__fd(skel->maps.pids), &key, &one, BPF_ANY);
 
 	return err == -E2BIG ? 0 : err; /* the hooks look at ancestors, too */
 }
@@ -236,6 +249,7 @@ static void set_filter(struct conflict_bpf__rodata *rodata, const struct live_fi
 	rodata->want_all = filter->all;
 	rodata->want_states = filter->states;
 	rodata->filter_pids = filter->n_pids > 0;
+	rodata->reader_pidns = filter->reader_pidns;
 	rodata->filter_family = filter->family;
 	rodata->filter_protocol = filter->protocol;
 	rodata->filter_cgroup = filter->cgroup != NULL;
@@ -293,6 +307,8 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 	want_note(live, filter->n_pids, live->skel->progs.tp_free);
 	if (!filter->n_pids)
 		bpf_map__set_max_entries(live->skel->maps.pids, 1);
+	if (!filter->n_pids || !filter->reader_pidns)
+		bpf_map__set_max_entries(live->skel->maps.asked, 1);
 	err = conflict_bpf__load(live->skel);
 	if (!err && ports)
 		err = set_ports(live, filter->ports);

@@ -12,7 +12,8 @@ struct live;
 struct live_filter {
 	const struct port_set *ports; /* NULL or empty: all */
 	uint32_t netns;		      /* inode number; 0: all */
-	const int *pids;	      /* these and their descendants */
+	uint32_t reader_pidns;	      /* see pidns__of_proc() */
+	const int *pids;	      /* these and their descendants, as /proc has them */
 	size_t n_pids;		      /* 0: everyone; at most 64 */
 	const char *comm;	      /* NULL: any */
 	const uint32_t *uid;	      /* NULL: any */
