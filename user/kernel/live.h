@@ -46,8 +46,8 @@ int live__open(const struct features *features, const struct live_filter *filter
 	       enum hook_kind kind, bool cross_check, struct live **ret);
 void live__free(struct live *live); /* accepts NULL */
 
-const char *live__hooks(
-	const struct live *live);      /* for people: "fexit inet_csk_bind_conflict, ..." */
+/* For people: "fexit inet_csk_bind_conflict, ..." */
+const char *live__hooks(const struct live *live);
 unsigned live__sees(const struct live *live); /* enum live_sight */
 /* Why kprobes were taken instead of fexit: -errno, 0 when they were not, or were asked for. */
 int live__fallback_error(const struct live *live);

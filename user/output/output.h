@@ -78,7 +78,7 @@ struct run_start {
 	int64_t time_ns;
 	const char *version; /* of bindtrace */
 	const char *kernel;  /* uname -r */
-	const char *hooks; /* at most RUN_MAX_HOOKS: "fexit inet_csk_bind_conflict, fexit inet_bhash2_addr_any_conflict" */
+	const char *hooks;   /* at most RUN_MAX_HOOKS: "fexit inet_csk_bind_conflict, fexit ..." */
 	const char *filters; /* "port 8080, netns 4026531840", or "" for everything */
 	const char *netns;   /* "all", "self" ... */
 };
