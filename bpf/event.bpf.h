@@ -7,6 +7,7 @@
 #include "sock.bpf.h"
 #include "exe.bpf.h"
 #include "pids.bpf.h"
+#include "reader.bpf.h"
 
 /* Sockets looked at by one hook; the kernel has just walked the same list itself. */
 #define CAPTURE_MAX_STEPS 512
@@ -187,6 +188,9 @@ static __always_inline void fill_caller(struct wire_conflict *event)
 	event->pid = pid_tgid >> 32;
 	event->tid = (__u32)pid_tgid;
 	event->uid = (__u32)bpf_get_current_uid_gid();
+	event->start_ns = start_of_current();
+	event->seen_pid = current_pid_for_reader();
+	event->seen_tid = current_tid_for_reader();
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 }
 

@@ -96,6 +96,7 @@ int fentry_tcp_close(__u64 *ctx)
 	note.exe = exe_key_of(task);
 	note.cgroup_id = bpf_get_current_cgroup_id();
 	note.pid = bpf_get_current_pid_tgid() >> 32;
+	note.seen_pid = current_pid_for_reader();
 	note.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(note.comm, sizeof(note.comm));
 	bpf_map_update_elem(&former, &key, &note, BPF_ANY);

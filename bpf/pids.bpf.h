@@ -6,7 +6,7 @@
 #ifndef BINDTRACE_PIDS_BPF_H
 #define BINDTRACE_PIDS_BPF_H
 
-#include "compat.bpf.h"
+#include "reader.bpf.h"
 
 /* Ancestors looked at where a fork has not been seen. */
 #define MAX_ANCESTORS 64
@@ -21,6 +21,27 @@ struct {
 	__type(value, __u8);
 } pids SEC(".maps");
 
+/*
+ * The pids asked for (and who descended from them then) by a reader that is not in the initial pid
+ * namespace, as it has them. The value is the moment they were looked at, on CLOCK_BOOTTIME: who
+ * was started later has a pid that is used again.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32);
+	__type(value, __u64);
+} asked SEC(".maps");
+
+static __always_inline bool was_asked_for(struct task_struct *task)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+	__u32 pid = number_for_reader((__u64)leader);
+	__u64 *until = bpf_map_lookup_elem(&asked, &pid);
+
+	return until && BPF_CORE_READ(leader, start_boottime) <= *until;
+}
+
 /* The current process, or one that it descends from, is among the pids asked for. */
 static __always_inline bool pid_wanted(void)
 {
@@ -31,6 +52,8 @@ static __always_inline bool pid_wanted(void)
 		struct task_struct *parent;
 
 		if (bpf_map_lookup_elem(&pids, &tgid))
+			return true;
+		if (reader_pidns && was_asked_for(task))
 			return true;
 		parent = BPF_CORE_READ(task, real_parent);
 		if (!parent || parent == task)

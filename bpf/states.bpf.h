@@ -16,6 +16,7 @@ const volatile bool want_states;
 /* What is known of a socket's present state. Key: its id. */
 struct state_since {
 	__u64 time_ns;
+	__u64 start_ns;
 	__u64 cgroup_id;
 	__u32 pid;
 	__u32 uid;
@@ -23,7 +24,8 @@ struct state_since {
 	__u8 state;
 	__u8 handed_on; /* a time-wait socket carries the connection on */
 	__u8 former;
-	__u8 pad[5];
+	__u8 pad;
+	__u32 seen_pid;
 };
 
 struct {
@@ -35,8 +37,10 @@ struct {
 
 static __always_inline void since_from_current(struct state_since *now)
 {
+	now->start_ns = start_of_current();
 	now->cgroup_id = bpf_get_current_cgroup_id();
 	now->pid = bpf_get_current_pid_tgid() >> 32;
+	now->seen_pid = current_pid_for_reader();
 	now->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(now->comm, sizeof(now->comm));
 }
@@ -66,9 +70,11 @@ static __always_inline void emit_state(struct sock_common *common, __u16 port,
 	record->header.size = sizeof(*record);
 	record->time_ns = now->time_ns;
 	record->duration_ns = was && was->state == old ? (__s64)(now->time_ns - was->time_ns) : -1;
+	record->start_ns = now->start_ns;
 	record->cgroup_id = now->cgroup_id;
 	record->netns = BPF_CORE_READ(common, skc_net.net, ns.inum);
 	record->pid = now->pid;
+	record->seen_pid = now->seen_pid;
 	record->uid = now->uid;
 	record->family = family;
 	record->protocol = BT_IPPROTO_TCP;
@@ -153,8 +159,10 @@ static __always_inline void state_handed_on(__u64 sk, __u64 tw, __u8 substate)
 		now = *was;
 	note = bpf_map_lookup_elem(&former, &tw);
 	if (note) {
+		now.start_ns = 0;
 		now.cgroup_id = note->cgroup_id;
 		now.pid = note->pid;
+		now.seen_pid = note->seen_pid;
 		now.uid = note->uid;
 		__builtin_memcpy(now.comm, note->comm, sizeof(now.comm));
 	}

@@ -116,10 +116,13 @@ struct wire_conflict {
 	__u64 time_ns;	 /* CLOCK_MONOTONIC */
 	__u64 named;	 /* id of the socket that the kernel's pairwise test named, 0: not asked */
 	__u64 cgroup_id; /* of the calling task */
+	__u64 start_ns;	 /* when its process was started: tells pids apart that are used again */
 	__u32 netns;	 /* inode number */
 	__u32 pid;	 /* in the initial pid namespace */
 	__u32 tid;
 	__u32 uid;
+	__u32 seen_pid; /* as the reader's /proc has them; 0: it has not */
+	__u32 seen_tid;
 	__u8 comm[WIRE_COMM_LEN];
 	__u32 flags;   /* enum wire_conflict_flag */
 	__u32 visited; /* sockets looked at, those that cannot block included */
@@ -164,7 +167,7 @@ struct wire_former {
 	__u16 local_port; /* of the connection: an address that is used again must not be believed
 			   */
 	__u16 peer_port;
-	__u8 pad[4];
+	__u32 seen_pid; /* as wire_conflict.seen_pid */
 	__u8 comm[WIRE_COMM_LEN];
 };
 
@@ -179,6 +182,7 @@ struct wire_state {
 	struct wire_header header;
 	__u64 time_ns;	   /* CLOCK_MONOTONIC */
 	__s64 duration_ns; /* in the old state; -1: its beginning was not seen */
+	__u64 start_ns;	   /* of the process, with pid; 0: not known */
 	__u64 cgroup_id;
 	__u32 netns;
 	__u32 pid; /* who made it change, or has closed it; 0: not known */
@@ -191,6 +195,8 @@ struct wire_state {
 	__u8 new_state;
 	__u8 former; /* pid has closed it before */
 	__u8 pad;
+	__u32 seen_pid; /* as wire_conflict.seen_pid */
+	__u32 pad2;
 	__u8 local[16];
 	__u8 peer[16];
 	__u8 comm[WIRE_COMM_LEN];
@@ -247,12 +253,12 @@ struct wire_walk {
 _Static_assert(sizeof(struct wire_header) == 8, "wire_header");
 _Static_assert(sizeof(struct wire_sock) == 96, "wire_sock");
 _Static_assert(sizeof(struct wire_bucket) == 48, "wire_bucket");
-_Static_assert(sizeof(struct wire_state) == 104, "wire_state");
+_Static_assert(sizeof(struct wire_state) == 120, "wire_state");
 _Static_assert(sizeof(struct wire_former) == 64, "wire_former");
 _Static_assert(sizeof(struct wire_exe_key) == 16, "wire_exe_key");
 _Static_assert(sizeof(struct wire_exe) == 8 + WIRE_EXE_LEN, "wire_exe");
 _Static_assert(sizeof(struct wire_conflict) % 8 == 0, "wire_conflict is padded");
-_Static_assert(__builtin_offsetof(struct wire_conflict, socks) == 96 + 256 + 48 + 96,
+_Static_assert(__builtin_offsetof(struct wire_conflict, socks) == 112 + 256 + 48 + 96,
 	       "conflict header");
 
 #endif

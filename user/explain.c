@@ -37,6 +37,7 @@ struct inside {
 	const struct explainer *explainer;
 	struct conflict_report *report;
 	struct snapshot walked;
+	char device[IF_NAMESIZE]; /* name_device() */
 };
 
 /* A port of the kernel's choice was wanted: there is no one port to look at, but the range. */
@@ -78,19 +79,34 @@ static int look_inside(void *ctx)
 	}
 	if (!snap->truncated)
 		return 0;
-	if (snap->protocol != PROTO_TCP)
-		return walk__udp(walk, snap->protocol, snap->port, &inside->walked);
-	return walk__port(walk, snap->port, &inside->walked);
+	err = snap->protocol != PROTO_TCP
+		      ? walk__udp(walk, snap->protocol, snap->port, &inside->walked)
+		      : walk__port(walk, snap->port, &inside->walked);
+	return err ?: device__name_all(&inside->walked, 0);
+}
+
+static int name_device(void *ctx)
+{
+	struct inside *inside = ctx;
+
+	if (!if_indextoname(inside->report->req.ifindex, inside->device))
+		inside->device[0] = '\0';
+	return 0;
 }
 
 static int open_netns_by_inode(uint64_t inode)
 {
-	struct netns_list list;
-	int err = netns__list_all(&list), fd = -1;
+	struct netns_list list = {NULL};
+	int fd = -1;
 
-	for (size_t i = 0; !err && i < list.n; i++) {
-		if (list.entries[i].inode == inode && netns__open_entry(&list.entries[i], &fd))
+	if (netns__list_all(&list))
+		return -1;
+	for (size_t i = 0; i < list.n; i++) {
+		if (list.entries[i].inode != inode)
+			continue;
+		if (netns__open_entry(&list.entries[i], &fd))
 			fd = -1;
+		break;
 	}
 	netns_list__free(&list);
 	return fd;
@@ -129,6 +145,12 @@ static int merge(struct snapshot *snap, struct snapshot *walked)
 			return -ENOMEM;
 		*to = *from;
 		to->bucket = 0;
+	}
+	for (size_t i = 0; i < walked->n_devices; i++) {
+		const struct snap_device *device = &walked->devices[i];
+
+		if (snapshot__add_device(snap, device->ifindex, device->name))
+			return -ENOMEM;
 	}
 	if (seen)
 		snapshot__drop_duplicates(snap);
@@ -294,18 +316,36 @@ static int find_owners(const struct explainer *explainer, struct conflict_report
 	return err;
 }
 
-/* The caller has exited already: its cgroup is still known by number. */
+/* The cgroup that made the call, by its number; what /proc says may be of a moment later. */
 static void name_cgroup(const struct explainer *explainer, struct proc_info *process, uint64_t id)
 {
-	if (process->cgroup || !id)
+	char *path = cgroup__path_of_id(&explainer->owners, id);
+
+	if (!path)
 		return;
-	process->cgroup = cgroup__path_of_id(&explainer->owners, id);
-	if (!process->cgroup)
+	if (process->cgroup && !strcmp(process->cgroup, path)) {
+		free(path);
 		return;
-	if (!process->unit)
-		process->unit = cgroup__unit(process->cgroup);
-	if (!process->container)
-		process->container = cgroup__container(process->cgroup);
+	}
+	free(process->cgroup);
+	free(process->unit);
+	free(process->container);
+	process->cgroup = path;
+	process->unit = cgroup__unit(path);
+	process->container = cgroup__container(path);
+}
+
+/* What the record does not have, from /proc where that is the very process. */
+static int describe_caller(const struct explainer *explainer, struct proc_info *process,
+			   const struct decode_caller *caller)
+{
+	int err = 0;
+
+	if (caller->visible)
+		err = proc_info__read_started(&explainer->owners, process, caller->start_ns);
+	if (!err)
+		name_cgroup(explainer, process, caller->cgroup_id);
+	return err;
 }
 
 /*
@@ -331,10 +371,9 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 	if (err)
 		return err;
 	/* First of all: the caller may exit any moment now. */
-	err = proc_info__read(&explainer->owners, &ret->process);
+	err = describe_caller(explainer, &ret->process, &extra.caller);
 	if (err)
 		return err;
-	name_cgroup(explainer, &ret->process, extra.cgroup_id);
 	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->snap.kernel = explainer->features->rules;
 	ret->snap.netns_name = netns__name_of(ret->snap.netns);
@@ -358,46 +397,46 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 int explain__state(const struct explainer *explainer, const void *data, size_t size,
 		   struct state_report *ret)
 {
-	uint64_t cgroup_id;
+	struct decode_caller caller;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-	err = decode__state(data, size, ret, &cgroup_id);
+	err = decode__state(data, size, ret, &caller);
 	if (err)
 		return err;
 	ret->time_ns = realtime_of_ns(ret->time_ns);
 	ret->netns_name = netns__name_of(ret->netns);
 	if (!ret->process.pid)
 		return 0;
-	/* A former owner's pid may be another process's by now: only what the record has is its
-	 * own. */
-	if (!ret->former)
-		err = proc_info__read(&explainer->owners, &ret->process);
-	name_cgroup(explainer, &ret->process, cgroup_id);
-	return err;
+	/* A former owner may be another program by now: only what the record has is its own. */
+	if (ret->former)
+		caller.visible = false;
+	return describe_caller(explainer, &ret->process, &caller);
 }
 
 int explain__bind(const struct explainer *explainer, const void *data, size_t size,
 		  struct bind_report *ret)
 {
 	struct conflict_report report = {};
+	struct inside inside = {.explainer = explainer, .report = &report};
 	struct decode_extra extra;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
 	err = decode__conflict(data, size, explainer->features->tick_ns, &report, &extra);
 	if (!err)
-		err = proc_info__read(&explainer->owners, &report.process);
+		err = describe_caller(explainer, &report.process, &extra.caller);
 	if (!err) {
-		name_cgroup(explainer, &report.process, extra.cgroup_id);
 		ret->time_ns = realtime_of_ns(report.time_ns);
 		ret->syscall = report.syscall;
 		ret->protocol = report.snap.protocol;
 		ret->req = report.req;
 		ret->netns = report.snap.netns;
 		ret->netns_name = netns__name_of(ret->netns);
-		if (ret->req.ifindex)
-			if_indextoname(ret->req.ifindex, ret->device);
+		/* Without a name where the namespace has gone: a number means another device here.
+		 */
+		if (ret->req.ifindex && !run_inside(&report, name_device, &inside))
+			memcpy(ret->device, inside.device, sizeof(ret->device));
 		ret->process = report.process;
 		memset(&report.process, 0, sizeof(report.process));
 	}

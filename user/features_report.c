@@ -14,10 +14,14 @@ static void row(const char *what, const char *answer, const char *how)
 	printf("  %-22s %-4s %s\n", what, answer, how);
 }
 
-/* Really attaches, for a moment: whether a hook works cannot be read anywhere. */
-static bool try_hooks(const struct features *features, enum hook_kind kind, const char *what)
+/*
+ * Really attaches, for a moment: whether a hook works cannot be read anywhere. ret_sees: an enum
+ * live_sight of what could be attached.
+ */
+static bool try_hooks(const struct features *features, enum hook_kind kind, const char *what,
+		      unsigned *ret_sees)
 {
-	const struct live_filter filter = {};
+	const struct live_filter filter = {.states = true};
 	struct live *live;
 	int err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
 
@@ -26,6 +30,7 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 		return false;
 	}
 	row(what, "yes", live__hooks(live));
+	*ret_sees = live__sees(live);
 	live__free(live);
 	return true;
 }
@@ -58,18 +63,27 @@ static void try_owners(const struct features *features)
 	owner_iter__free(iter);
 }
 
-/* What live tracing sees beside TCP's conflict test; all of it with fexit only. */
-static void show_reach(const struct features *features)
+/* What only fexit shows: how, where it is attached, and why not where it is not. */
+static void fexit_row(const char *what, bool fexit, bool sees, const char *how)
 {
-	row("refused connect()", features->hash_connect_args ? "yes" : "no", "__inet_hash_connect");
-	row("UDP, UDP-Lite", features->has_udp_get_port ? "yes" : "no", "udp_lib_get_port");
-	row("other errors", features->has_inet_bind ? "yes" : "no",
-	    "__inet_bind, __inet6_bind, security_socket_*, cgroup programs");
-	row("former owners, states", features->has_close ? "yes" : "no",
-	    "tcp_close, inet_twsk_alloc, inet_twsk_kill");
-	row("MPTCP", "yes", "its first subflow's bind, shown as the program's own");
+	row(what, sees ? "yes" : "no", fexit ? how : "needs fexit");
+}
+
+/* What live tracing sees beside TCP's conflict test. */
+static void show_reach(bool fexit, bool live, unsigned sees)
+{
+	fexit_row("refused connect()", fexit, sees & SEES_CONNECT, "__inet_hash_connect");
+	fexit_row("UDP, UDP-Lite", fexit, sees & SEES_UDP, "udp_lib_get_port");
+	fexit_row("other errors", fexit, sees & SEES_BINDS,
+		  "__inet_bind, __inet6_bind, security_socket_*, cgroup programs");
+	fexit_row("former owners, states", fexit, sees & SEES_STATES,
+		  "tcp_close, inet_twsk_alloc, inet_twsk_kill");
+	row("MPTCP", live ? "yes" : "no", "its first subflow's bind, shown as the program's own");
 	row("SCTP", "no", "its test is in a module that is not hooked");
-	row("ping sockets", "part", "that a bind was refused, not by whom");
+	if (sees & SEES_BINDS)
+		row("ping sockets", "part", "that a bind was refused, not by whom");
+	else
+		fexit_row("ping sockets", fexit, false, "__inet_bind");
 }
 
 static void show_rules(const struct kernel_rules *rules)
@@ -83,11 +97,19 @@ static void show_rules(const struct kernel_rules *rules)
 			 : "every bind looks at the whole port");
 }
 
+static int check_printed(int status)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return start__report_error(errno ? -errno : -EIO);
+	return status;
+}
+
 int features_report__run(const struct options *opts)
 {
 	struct features features;
 	int status = start__features(opts, &features);
-	bool live;
+	bool fexit, live;
+	unsigned sees = 0, fewer;
 
 	if (status)
 		return status;
@@ -96,18 +118,17 @@ int features_report__run(const struct options *opts)
 		row("BPF tracing", "no", features__lack_text(features.lack));
 		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
 		row("live, -- COMMAND", "no", "");
-		return features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+		return check_printed(features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED
+								      : EXIT_KERNEL);
 	}
 	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
 	try_walk(&features);
-	live = try_hooks(&features, HOOKS_FENTRY, "live, fexit");
-	live |= try_hooks(&features, HOOKS_KPROBE, "live, kprobes");
-	row("kernel names the pair", features.has_pair ? "yes" : "no",
-	    features.has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
+	fexit = try_hooks(&features, HOOKS_FENTRY, "live, fexit", &sees);
+	live = try_hooks(&features, HOOKS_KPROBE, "live, kprobes", &fewer) || fexit;
+	fexit_row("kernel names the pair", fexit || !features.has_pair, sees & SEES_PAIR,
+		  features.has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
 	try_owners(&features);
-	show_reach(&features);
+	show_reach(fexit, live, sees);
 	show_rules(&features.rules);
-	if (fflush(stdout))
-		return start__report_error(-errno);
-	return live ? EXIT_OK : EXIT_KERNEL;
+	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
 }

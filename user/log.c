@@ -3,18 +3,21 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "log.h"
+#include "output/sanitize.h"
 
 static int verbosity;
 
 void log__line(const char *format, ...)
 {
-	char line[1024];
+	char line[1024], shown[2048];
 	va_list args;
 
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fprintf(stderr, "bindtrace: %s\n", line);
+	/* Words of the command line and names from the system are in it. */
+	sanitize__text(shown, sizeof(shown), line);
+	fprintf(stderr, "bindtrace: %s\n", shown);
 }
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)

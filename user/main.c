@@ -39,6 +39,7 @@ int main(int argc, char **argv)
 	struct options opts;
 	int status;
 
+	start__occupy_std_fds();
 	signal(SIGPIPE, SIG_IGN);
 	status = options__parse(argc, argv, &opts);
 	if (status)

@@ -94,6 +94,8 @@ static int check_alone(struct parse *p)
 	     opts->record_path || opts->replay_path || first_live_option(opts)))
 		return parse__error(p, "%s stands alone, without a port or a command",
 				    p->features ? "--features" : "--json-schema");
+	if (p->features && opts->json)
+		return parse__error(p, "--features is a table for people; leave --json out");
 	if (opts->replay_path && option)
 		return parse__error(p, "--replay shows what was recorded; leave %s out", option);
 	return 0;
@@ -114,6 +116,16 @@ static int check_live(struct parse *p, bool one_shot)
 				    "%s with a command; the command and its descendants are all "
 				    "that is watched",
 				    filter);
+	/* Most changes are made by a packet or a timer: nobody calls. */
+	if (opts->states && filter)
+		return parse__error(p,
+				    "--states with %s; a change of state has no caller, so name "
+				    "ports or an address instead",
+				    filter);
+	if (opts->states && opts->command && !opts->ports.count && !opts->have_address)
+		return parse__error(p,
+				    "--states with a command: a change of state has no caller, so "
+				    "name ports or an address as well");
 	if (opts->states && opts->have_protocol && opts->protocol != PROTO_TCP)
 		return parse__error(p, "--states is about TCP; leave --proto out");
 	return 0;

@@ -144,7 +144,8 @@ static int check_printed(void)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return 0;
-	fprintf(stderr, "bindtrace: standard output: %s\n", strerror(errno));
+	fprintf(stderr, "bindtrace: standard output%s%s\n", errno == EBADF ? " is closed" : ": ",
+		errno == EBADF ? "" : strerror(errno));
 	return EXIT_RUNTIME;
 }
 

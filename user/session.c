@@ -12,12 +12,15 @@
 #include <unistd.h>
 #include "command.h"
 #include "explain.h"
+#include "filters.h"
 #include "kernel/decode.h"
 #include "kernel/live.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
+#include "kernel/pidns.h"
 #include "log.h"
 #include "session.h"
+#include "sight.h"
 #include "sink.h"
 #include "start.h"
 
@@ -35,16 +38,17 @@ struct session {
 	uint64_t lost_told;    /* losses already in a "lost" line */
 	uint64_t malformed;    /* records that were not ours: a bug, counted as lost */
 	uint64_t own_filtered; /* dropped here: the address filter */
+	int failure;	       /* an exit status, once what went wrong has been told */
 	bool stop;
 };
 
-static bool address_wanted(const struct options *opts, const struct bind_request *req)
+static bool address_wanted(const struct options *opts, uint16_t family,
+			   const struct ip_addr *address)
 {
-	if ((req->family == AF_INET && !opts->want_ipv4) ||
-	    (req->family == AF_INET6 && !opts->want_ipv6))
+	if ((family == AF_INET && !opts->want_ipv4) || (family == AF_INET6 && !opts->want_ipv6))
 		return false;
 	return !opts->have_address ||
-	       (opts->address_family == req->family && ip_addr__equal(&opts->address, &req->addr));
+	       (opts->address_family == family && ip_addr__equal(&opts->address, address));
 }
 
 static int on_refusal(struct session *session, const void *data, size_t size)
@@ -52,7 +56,7 @@ static int on_refusal(struct session *session, const void *data, size_t size)
 	struct conflict_report report;
 	int err = explain__record(&session->explainer, data, size, &report);
 
-	if (!err && !address_wanted(session->opts, &report.req)) {
+	if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
 		session->own_filtered++;
 	} else if (!err) {
 		err = sink__conflict(&session->sink, &report);
@@ -67,7 +71,7 @@ static int on_bind(struct session *session, const void *data, size_t size)
 	struct bind_report report;
 	int err = explain__bind(&session->explainer, data, size, &report);
 
-	if (!err && !address_wanted(session->opts, &report.req)) {
+	if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
 		session->own_filtered++;
 	} else if (!err) {
 		err = sink__bind(&session->sink, &report);
@@ -83,7 +87,8 @@ static int on_state(struct session *session, const void *data, size_t size)
 	struct state_report report;
 	int err = explain__state(&session->explainer, data, size, &report);
 
-	if (!err)
+	/* Not counted as filtered: the counters are about calls. */
+	if (!err && address_wanted(session->opts, report.family, &report.local))
 		err = sink__state(&session->sink, &report);
 	proc_info__free(&report.process);
 	free((char *)report.netns_name);
@@ -167,26 +172,41 @@ static void on_signal(struct session *session)
 	}
 }
 
-static int loop(struct session *session)
+/* Told at once, and once. A command goes on all the same: it is waited for, and gets its signals.
+ */
+static void fail(struct session *session, int err)
+{
+	session->failure = (int)start__report_error(err);
+	session->stop |= !session->command.pid;
+}
+
+static void loop(struct session *session)
 {
 	struct pollfd fds[] = {
-		{.fd = live__fd(session->live), .events = POLLIN},
 		{.fd = session->signal_fd, .events = POLLIN},
 		{.fd = session->timer_fd, .events = POLLIN},
+		{.fd = live__fd(session->live), .events = POLLIN},
 	};
-	int err = 0;
 
-	while (!session->stop && !err) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
-			return -errno;
-		if (fds[1].revents)
+	while (!session->stop) {
+		/* Nobody takes the reports any more: no look at the ring. */
+		int err = 0, n = session->failure ? 2 : 3;
+
+		if (poll(fds, n, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			fail(session, -errno);
+			return;
+		}
+		if (fds[0].revents)
 			on_signal(session);
-		if (fds[2].revents)
+		if (fds[1].revents)
 			session->stop = true;
-		if (fds[0].revents && !session->stop)
+		if (n == 3 && fds[2].revents && !session->stop)
 			err = drain(session);
+		if (err)
+			fail(session, err);
 	}
-	return err;
 }
 
 static int block_signals(struct session *session)
@@ -242,29 +262,9 @@ static int find_netns(struct session *session, uint32_t *ret)
 	return err;
 }
 
-static void describe_filters(const struct session *session, uint32_t netns, char *text, size_t size)
-{
-	const struct options *opts = session->opts;
-	size_t n = 0;
-
-	text[0] = '\0';
-	if (opts->ports.count)
-		n += snprintf(text + n, size - n, "%zu port%s", opts->ports.count,
-			      opts->ports.count == 1 ? "" : "s");
-	if (netns && n < size)
-		n += snprintf(text + n, size - n, "%snetns %u", n ? ", " : "", netns);
-	if (opts->command && n < size)
-		n += snprintf(text + n, size - n, "%sdescendants of %d", n ? ", " : "", getpid());
-	if (opts->have_address && n < size)
-		n += snprintf(text + n, size - n, "%sone address", n ? ", " : "");
-	if (opts->want_ipv4 != opts->want_ipv6 && n < size)
-		snprintf(text + n, size - n, "%s%s only", n ? ", " : "",
-			 opts->want_ipv4 ? "IPv4" : "IPv6");
-}
-
 static int announce(struct session *session, uint32_t netns)
 {
-	char filters[256];
+	char filters[FILTERS_MAX];
 	const struct run_start start = {
 		.time_ns = clock__now_ns(),
 		.version = BINDTRACE_VERSION,
@@ -274,7 +274,7 @@ static int announce(struct session *session, uint32_t netns)
 		.netns = netns ? "one" : "all",
 	};
 
-	describe_filters(session, netns, filters, sizeof(filters));
+	filters__describe(session->opts, netns, pidns__own_pid(), filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
 }
 
@@ -309,7 +309,10 @@ static void open_explainer(struct session *session)
 
 static enum exit_status refuse_start(const struct session *session, int err)
 {
-	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH) {
+	/* BPF itself is permitted, that has been tried: what EPERM (a policy) and EACCES (the
+	 * verifier) refuse is refused to root as well. */
+	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH || err == -EPERM ||
+	    err == -EACCES) {
 		log__line(
 			"this kernel (%s) lets no hook be attached (%s): no live tracing here; "
 			"`bindtrace --features` tells more, `bindtrace --port PORT` needs no hook",
@@ -322,6 +325,7 @@ static enum exit_status refuse_start(const struct session *session, int err)
 static void set_filter(const struct options *opts, const int *own_pid, struct live_filter *ret)
 {
 	ret->ports = &opts->ports;
+	ret->reader_pidns = pidns__of_proc();
 	ret->pids = opts->command ? own_pid : opts->pids;
 	ret->n_pids = opts->command ? 1 : opts->n_pids;
 	ret->comm = opts->comm;
@@ -338,7 +342,7 @@ static int open_live(struct session *session)
 {
 	const struct options *opts = session->opts;
 	struct live_filter filter = {};
-	const int own_pid = getpid();
+	const int own_pid = pidns__own_pid();
 	int err = find_netns(session, &filter.netns);
 	int former_fd, exes_fd;
 
@@ -354,6 +358,9 @@ static int open_live(struct session *session)
 	}
 	if (err)
 		return refuse_start(session, err);
+	err = sight__check(opts, session->live);
+	if (err)
+		return err;
 	live__memory_fds(session->live, &former_fd, &exes_fd);
 	session->explainer.former = former__of_maps(former_fd, exes_fd, true);
 	err = announce(session, filter.netns);
@@ -375,14 +382,15 @@ static int start_command(struct session *session)
 	return err == -ENOENT ? 127 : 126;
 }
 
-static int finish(struct session *session, int err)
+static int finish(struct session *session)
 {
 	struct run_stop stop = {};
-	int status;
+	int status, err;
 
+	if (session->failure)
+		return session->failure;
 	session->stop = session->opts->count && session->reported >= session->opts->count;
-	if (!err)
-		err = drain(session);
+	err = drain(session);
 	if (!err)
 		err = count(session, &stop);
 	if (!err)
@@ -436,10 +444,11 @@ static int run(struct session *session)
 		return err;
 	err = start_command(session);
 	if (err) {
-		finish(session, 0);
+		finish(session);
 		return err;
 	}
-	return finish(session, loop(session));
+	loop(session);
+	return finish(session);
 }
 
 int session__run(const struct options *opts)

@@ -44,8 +44,12 @@ int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, st
 
 int sink__close(struct sink *sink, int status)
 {
-	int err = recorder__close(sink->recorder);
+	int err = 0;
 
+	if (status && recorder__is_empty(sink->recorder))
+		recorder__discard(sink->recorder);
+	else
+		err = recorder__close(sink->recorder);
 	output__free(sink->out);
 	memset(sink, 0, sizeof(*sink));
 	if (!err)

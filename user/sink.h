@@ -17,7 +17,10 @@ struct sink {
  * an exit status after one line on standard error.
  */
 int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, struct sink *ret);
-/* Ends the recording; the given status, or EXIT_RUNTIME after a line when it is not complete. */
+/*
+ * Ends the recording; the given status, or EXIT_RUNTIME after a line when it is not complete. A
+ * failed run that has recorded nothing leaves no file.
+ */
 int sink__close(struct sink *sink, int status);
 
 /* 0 or -errno of either. */

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 #include "log.h"
 #include "start.h"
+
+void start__occupy_std_fds(void)
+{
+	/* The lowest free number is given, so each open() takes the one looked at. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_DIRECTORY | O_CLOEXEC) != fd)
+			return;
+}
 
 int start__features(const struct options *opts, struct features *ret)
 {
@@ -49,6 +58,10 @@ enum exit_status start__netns_error(const struct options *opts, int err)
 enum exit_status start__report_error(int err)
 {
 	switch (err) {
+	case -EBADF:
+		log__line(
+			"standard output is closed; redirect it, to /dev/null if nobody reads it");
+		return EXIT_RUNTIME;
 	case -EPIPE:
 		log__line("standard output was closed by its reader; the rest is lost");
 		return EXIT_RUNTIME;

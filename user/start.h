@@ -7,6 +7,12 @@
 #include "options.h"
 #include "output/output.h"
 
+/*
+ * Occupies those of standard input, output and error that are closed, so that no file opened later
+ * becomes one of them. To read or write them fails with EBADF still, a command has them closed.
+ */
+void start__occupy_std_fds(void);
+
 /* Probes the kernel. 0, or an exit status after one line on standard error. */
 int start__features(const struct options *opts, struct features *ret);
 

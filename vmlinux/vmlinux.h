@@ -242,8 +242,23 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1]; /* one for each pid namespace from the initial one down */
+};
+
 struct task_struct {
 	struct task_struct *real_parent;
+	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
 	struct files_struct *files;

@@ -14,10 +14,13 @@
 static void try_stat(const char *text, size_t len)
 {
 	enum tri leader = TRI_UNKNOWN;
+	uint64_t ticks = 0;
 	int err = proc_parse__stat_session(text, len, 1, &leader);
 
 	assert(err == 0 || err == -EBADMSG);
 	assert((leader == TRI_UNKNOWN) == (err != 0));
+	err = proc_parse__stat_start(text, len, &ticks);
+	assert(err == 0 || err == -EBADMSG);
 }
 
 static void try_status(const char *text, size_t len)

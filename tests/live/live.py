@@ -32,7 +32,7 @@ from tool import Shared
 
 SUITES = [
     test_features.features, test_former.alone, test_states.closing, test_states.holders, test_states.options,
-    test_cases.cases, test_servers.servers, test_command.command, test_netns.netns,
+    test_cases.cases, test_servers.servers, test_command.command, test_netns.netns, test_netns.containers_own_pids,
     test_filters.filters, test_badluck.usage, test_badluck.unprivileged, test_badluck.output,
     test_badluck.ends, test_readonly.readonly, test_listen.listen, test_connect.connect,
     test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_before_port.before_port,

@@ -21,7 +21,7 @@ BAD = (
     ("--port", "80", "--proto", "sctp"), ("--reuseaddr",), ("--follow", "--", "true"), ("--",),
     ("--count", "0"), ("--count", "x"), ("--duration", "-1"), ("--hooks", "magic"),
     ("--nonsense",), ("stray",), ("--port", "80", "--uid", "no-such-user"),
-    ("--features", "--port", "80"),
+    ("--features", "--port", "80"), ("--features", "--json"), ("--netns", "\x1b[31mx\ny"),
 )
 
 
@@ -87,12 +87,20 @@ def check_user_record():
     refused_usage(run("--port", new_port(), "-q", "--record", "/root/bt-denied", prefix=AS_USER), 4)
 
 
+def check_user_recording():
+    """A run that never began leaves no recording, which would say that nothing happened."""
+    path = f"/tmp/bt-user-{os.getpid()}"
+    refused_usage(run("--record", path, "--netns", "no-such-name"))
+    check(not os.path.exists(path), "a recording of nothing")
+
+
 def unprivileged(_selected):
     yield "user.free", check_user_free
     yield "user.taken", check_user_taken
     yield "user.own", check_user_own
     yield "user.live", check_user_live
     yield "user.record", check_user_record
+    yield "user.recording", check_user_recording
 
 
 def check_no_room(started):
@@ -117,6 +125,24 @@ def started_full(*args):
         return Started(*args, stdout=full, as_json=False)
 
 
+def closed_from_start(number, *args):
+    """As `bindtrace ... >&-` of a shell: no file that is opened later may become that one."""
+    return Started(*args, prefix=["sh", "-c", f'exec "$@" {number}>&-', "sh"], as_json=False)
+
+
+def check_recording_apart(number):
+    path = f"/tmp/bt-closed-{number}"
+    started = closed_from_start(number, "--port", new_port(), "--json", "--record", path)
+    result = started.result()
+    same("exit status", result.status, 5 if number == 1 else 0)
+    if number == 1:
+        same("stderr", result.err.splitlines(),
+             ["bindtrace: standard output is closed; redirect it, to /dev/null if nobody reads it"])
+        check(not os.path.exists(path), "a recording of nothing")
+    else:
+        same("replayed", run("--replay", path, "--json", as_json=False).out, result.out)
+
+
 def closed_later(tracer):
     """Its reader goes away during a live run."""
     with tracer:
@@ -138,6 +164,8 @@ def output(selected):
     for name, args in {"features": ("--features",), "schema": ("--json-schema",),
                        "help": ("--help",)}.items():
         yield f"output.full_{name}", lambda a=args: check_no_room(started_full(*a))
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        yield f"output.no_{name}", lambda n=number: check_recording_apart(n)
     if selected("output.closed_later"):
         yield "output.closed_later", lambda: closed_later(Tracer())
 

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """bindtrace -- COMMAND."""
-from harness import contains, same
+import os
+import signal
+import tempfile
+
+from harness import DEADLINE, check, contains, same, until
 from state import new_port, new_socket
-from tool import MKSTATE_EXE, Started
+from tool import MKSTATE_EXE, Started, Tracer
 
 WORDS = ("EADDRINUSE", "LISTEN", "Why ", "Do ")
 
@@ -55,7 +59,32 @@ def check_others(run):
     same("exit status", result.status, 0)
 
 
+def check_reader_gone():
+    """Nobody takes the reports any more: said once; the command is waited for, with its signals."""
+    port = new_port()
+    bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
+    with tempfile.TemporaryDirectory() as path, new_socket("127.0.0.1", port, listen=True):
+        script = (f"trap 'touch {path}/done; exit 3' TERM; {bind}; "
+                  f"until [ -e {path}/go ]; do sleep 0.05; done; {bind}; {bind}; "
+                  "while :; do sleep 0.05; done")
+        with Tracer(command=["sh", "-c", script]) as tracer:
+            tracer.ready()
+            tracer.wait(lambda x: x["type"] == "conflict", "conflict")
+            tracer.proc.stdout.close()
+            with open(f"{path}/go", "w", encoding="utf-8"):
+                pass
+            until(lambda: "closed by its reader" in tracer.err(), "the message")
+            same("results of binds", until(
+                lambda: (n := tracer.err().count('"result":"EADDRINUSE"')) == 3 and n, "binds"), 3)
+            tracer.proc.send_signal(signal.SIGTERM)
+            same("exit status", tracer.proc.wait(DEADLINE), 5)
+            check(os.path.exists(f"{path}/done"), "the command has not ended")
+            same("messages", tracer.err().count("bindtrace: "), 1)
+
+
 def command(selected):
+    if selected("command.reader_gone"):
+        yield "command.reader_gone", check_reader_gone
     if not any(selected(f"command.{x}") for x in ("status_3", "signal", "not_found", "text", "json",
                                                   "daemon", "nothing")):
         return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--features and --json-schema."""
 from harness import contains, same
-from tool import OLD, run
+from tool import OLD, refused_usage, run
 
 
 def check_features():
@@ -16,8 +16,22 @@ def check_features():
     contains("fexit", rows["live, fexit"][1], "fexit inet_csk_bind_conflict")
     contains("kprobes", rows["live, kprobes"][1], "kprobe inet_csk_bind_conflict")
     same("owner lookup", rows["owner lookup"][1], "task_file iterator")
+    for what in ("refused connect()", "UDP, UDP-Lite", "other errors", "former owners, states"):
+        same(what, rows[what][0], "yes")
     same("kernel names the pair", rows["kernel names the pair"][0], "no" if OLD else "yes")
+
+
+def check_kprobe_sight():
+    """Kprobes see TCP's conflict test alone: what was asked for is refused, the rest is said."""
+    for args in (("--all",), ("--states",), ("--proto", "udp")):
+        refused_usage(run("--hooks", "kprobe", *args), 3)
+    quiet, told = (run("--hooks", "kprobe", "--duration", "0.1", *args) for args in (("-q",), ()))
+    same("stderr with -q", quiet.err, "")
+    contains("stderr", told.err.splitlines()[0], "bindtrace: not watched: refused connect(), UDP, ",
+             "former owners (--hooks kprobe)")
+    same("lines on stderr", len(told.err.splitlines()), 3)  # and start and stop
 
 
 def features(_selected):
     yield "features.yes", check_features
+    yield "features.kprobe_sight", check_kprobe_sight

@@ -40,6 +40,19 @@ def caller(address, port, options):
     yield int(pid), result
 
 
+def check_start_line():
+    """Every filter with its value, and every hook."""
+    with Tracer("--follow", "--port", "80,8000-8010", "--pid", os.getpid(), "--comm", "bt x",
+                "--uid-filter", 1234, "--proto", "tcp", "-a", "127.0.0.1", "--netns", "self",
+                "--cross-check") as tracer:
+        start = tracer.ready().lines[0]
+    netns = os.stat("/proc/self/ns/net").st_ino
+    same("filters", start["filters"], "ports 80, 8000-8010, address 127.0.0.1, protocol tcp, "
+         f"netns {netns}, pid {os.getpid()} with descendants, comm bt x, uid 1234")
+    last = "tp_btf sched_process_free"
+    check(last in start["hooks"], f"the last hook is not named: {start['hooks']}")
+
+
 def check_filter(make_args, wanted, unwanted, comm=("bt-child", "bt-child")):
     """The unwanted one first: it would have been reported before the wanted one."""
     port = new_port()
@@ -87,6 +100,7 @@ def more_filters(selected):
                                     {"uid": 1235}),
         "proto": lambda: check_filter(lambda pid: ("--proto", "udp"), {"udp": True}, {}),
         "cgroup": check_cgroup,
+        "start_line": check_start_line,
     }
     for name, function in rows.items():
         if selected(f"filter.{name}"):

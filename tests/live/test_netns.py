@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other network and pid namespaces."""
+import json
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import time
 from harness import check, contains, same, until
 from state import Bind, State, child_of, marker, new_port, new_socket
 from test_wait import is_waiting
-from tool import Shared, Started, Tracer, refused_usage, run
+from tool import MKSTATE_EXE, Shared, Started, Tracer, refused_usage, run
 
 NAME = "bt-ns"
 PATH = f"/run/netns/{NAME}"
@@ -155,9 +156,90 @@ def check_wait():
             proc.wait()
 
 
+def inner(script, comm="bt-inner"):
+    """A shell as pid 1 of a pid namespace of its own, with its /proc."""
+    return ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, comm]
+
+
+def check_container_command():
+    """COMMAND and its descendants are found by the pids of the container's own /proc."""
+    port = new_port()
+    bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
+    with new_socket("127.0.0.1", port, listen=True):
+        started = Started("--json", "--", "sh", "-c", f"{bind}; ({bind} --daemon); true",
+                          prefix=inner('"$@"'), as_json=True)
+        result = started.result()
+    same("exit status", result.status, 0)
+    conflicts = [x for x in result.lines if x["type"] == "conflict"]
+    pids = [json.loads(x)["pid"] for x in result.err.splitlines() if x.startswith("{")]
+    same("number", len(conflicts), 2)
+    same("pids as the command has them", sorted(x["process"]["pid"] for x in conflicts),
+         sorted(pids))
+    same("exe", {x["process"]["exe"] for x in conflicts}, {MKSTATE_EXE})
+
+
+def check_container_outside():
+    """A process that its /proc does not have: what the record says, and nobody else's exe."""
+    port = new_port()
+    # as many processes inside as make the numbers of here likely to be there as well
+    with new_socket("127.0.0.1", port, listen=True), \
+            Tracer(prefix=inner('for i in $(seq 300); do sleep 600 > /dev/null & done; "$@"')) as tracer:
+        tracer.ready()
+        with Bind(port, address="127.0.0.1") as bind:
+            line = tracer.wait(lambda x: x["type"] == "conflict", "conflict")
+        same("pid", line["process"]["pid"], bind.pid)
+        same("comm", line["process"]["comm"], "bt-binder")
+        same("exe", line["process"]["exe"], MKSTATE_EXE)
+
+
+def check_container_pid():
+    """-p with a pid of the container's /proc: the outer process of that number is not meant."""
+    port = new_port()
+    bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
+    script = (f"(sleep 0.1; read go < /tmp/bt-go; {bind} >&2) & "
+              f'"$@" -p $! & tracer=$!; wait $!')
+    if os.path.exists("/tmp/bt-go"):
+        os.unlink("/tmp/bt-go")
+    os.mkfifo("/tmp/bt-go")
+    with new_socket("127.0.0.1", port, listen=True), \
+            Tracer("--count", "1", prefix=inner(script)) as tracer:
+        tracer.ready()
+        with Bind(port, address="127.0.0.1"):  # outside: would have been reported first
+            pass
+        with open("/tmp/bt-go", "w", encoding="utf-8") as go:
+            go.write("go\n")
+        line = tracer.wait(lambda x: x["type"] == "conflict", "conflict")
+        check(line["process"]["pid"] < 100, f"not a pid of inside: {line['process']}")
+        same("comm", line["process"]["comm"], "mkstate")
+        same("exit status", tracer.finish(), 0)
+        same("conflicts", len(tracer.conflicts()), 1)
+
+
+def containers_own_pids(selected):
+    for name, function in (("command", check_container_command), ("pid", check_container_pid),
+                           ("outside", check_container_outside)):
+        if selected(f"pidns.{name}"):
+            yield f"pidns.{name}", function
+
+
+def check_device():
+    """Device 1 has another name in there than here."""
+    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "down"], check=True)
+    subprocess.run(["ip", "-n", NAME, "link", "set", "lo", "name", "bt-lo"], check=True)
+    subprocess.run(["ip", "-n", NAME, "link", "set", "bt-lo", "up"], check=True)
+    port = new_port()
+    with Tracer("--all", "--follow", "--port", port) as tracer:
+        tracer.ready()
+        with Bind(port, prefix=INSIDE, device="bt-lo"):
+            line = tracer.wait(lambda x: x["type"] == "bind", "bind")
+        tracer.stop()
+    same("netns", line["netns_name"], NAME)
+    same("device", line["socket"]["device"], "bt-lo")
+
+
 def netns(selected):
     names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown",
-             "nobody", "hidden", "denied", "wait")
+             "nobody", "hidden", "denied", "wait", "device")
     if not any(selected(f"netns.{x}") for x in names):
         return
     make()
@@ -182,6 +264,7 @@ def netns(selected):
         for name, test in {"nobody": check_nobody, "hidden": check_hidden, "denied": check_denied,
                            "wait": check_wait}.items():
             yield f"netns.{name}", test
+    yield "netns.device", check_device
     subprocess.run(["ip", "netns", "delete", NAME], check=True)
 
 

@@ -86,6 +86,21 @@ def check_fin_wait2(tracer, port, listener, client):
     client.close()
 
 
+def check_address():
+    """The state changes of one local address only."""
+    port = new_port()
+    with Tracer("--states", "--follow", "--port", port, "--address", "127.0.0.2") as tracer:
+        tracer.ready()
+        sock("127.0.0.1", port, listen=True).close()  # would have been reported before
+        with sock("127.0.0.2", port, listen=True):
+            tracer.wait(lambda x: x["type"] == "state" and x["new_state"] == "LISTEN", "LISTEN")
+        tracer.stop()
+        states = [x for x in tracer.lines if x["type"] == "state"]
+        same("addresses", {x["local"]["address"] for x in states}, {"127.0.0.2"})
+
+
 def states_live(selected):
+    if selected("states_live.address"):
+        yield "states_live.address", check_address
     if selected("states_live.life"):
         yield "states_live.life", check_states

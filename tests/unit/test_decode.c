@@ -79,7 +79,26 @@ static void reads_caller_and_request(void **state)
 	assert_int_equal(report.snap.n_buckets, 1);
 	assert_int_equal(report.snap.buckets[0].fastreuse, 1);
 	assert_int_equal(extra.named, 0x1000);
-	assert_int_equal(extra.cgroup_id, 77);
+	assert_int_equal(extra.caller.cgroup_id, 77);
+	assert_false(extra.caller.visible);
+	conflict__free(&report);
+}
+
+/* In a container: the number that its /proc has, not the host's. */
+static void prefers_the_readers_pid(void **state)
+{
+	struct wire_conflict wire = sample(0);
+	struct conflict_report report;
+	struct decode_extra extra;
+
+	wire.seen_pid = 7;
+	wire.seen_tid = 8;
+	wire.start_ns = 99;
+	assert_int_equal(decode(&wire, &report, &extra), 0);
+	assert_int_equal(report.process.pid, 7);
+	assert_int_equal(report.process.tid, 8);
+	assert_true(extra.caller.visible);
+	assert_int_equal(extra.caller.start_ns, 99);
 	conflict__free(&report);
 }
 
@@ -161,7 +180,9 @@ static void reads_a_state_change(void **state)
 		.time_ns = 5,
 		.duration_ns = -1,
 		.cgroup_id = 9,
+		.start_ns = 11,
 		.pid = 7,
+		.seen_pid = 3,
 		.former = 1,
 		.family = AF_INET,
 		.protocol = PROTO_TCP,
@@ -172,17 +193,20 @@ static void reads_a_state_change(void **state)
 		.comm = "echo",
 	};
 	struct state_report report = {};
-	uint64_t cgroup_id;
+	struct decode_caller caller;
 
 	assert_int_equal(decode__kind(&wire, sizeof(wire)), WIRE_STATE);
-	assert_int_equal(decode__state(&wire, sizeof(wire), &report, &cgroup_id), 0);
+	assert_int_equal(decode__state(&wire, sizeof(wire), &report, &caller), 0);
 	assert_int_equal(report.new_state, STATE_TIME_WAIT);
 	assert_int_equal(report.duration_ns, -1);
 	assert_true(report.former);
 	assert_string_equal(report.process.comm, "echo");
-	assert_int_equal(cgroup_id, 9);
+	assert_int_equal(caller.cgroup_id, 9);
+	assert_int_equal(caller.start_ns, 11);
+	assert_true(caller.visible);
+	assert_int_equal(report.process.pid, 3);
 	proc_info__free(&report.process);
-	assert_int_equal(decode__state(&wire, sizeof(wire) - 8, &report, &cgroup_id), -EBADMSG);
+	assert_int_equal(decode__state(&wire, sizeof(wire) - 8, &report, &caller), -EBADMSG);
 	assert_int_equal(decode__kind(&wire, 4), 0);
 }
 
@@ -288,6 +312,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_caller_and_request),
+		cmocka_unit_test(prefers_the_readers_pid),
 		cmocka_unit_test(says_listen_and_truncated),
 		cmocka_unit_test(weighs_the_evidence),
 		cmocka_unit_test(reads_a_connect),

@@ -449,6 +449,30 @@ static void test_worst_events(void **state)
 	}
 }
 
+/* As many hooks as a live run may have, each with a long name. */
+static void test_all_hooks(void **state)
+{
+	const struct output_config config = {.json = true};
+	char hooks[RUN_MAX_HOOKS * 64] = "", *filters = filled('\xff', 600);
+	const struct run_start start = {
+		.version = "9.9", .kernel = "6.1", .hooks = hooks, .filters = filters};
+	struct page page;
+	json_t *line;
+
+	for (int i = 0; i < RUN_MAX_HOOKS; i++)
+		sprintf(hooks + strlen(hooks), "%sfexit __cgroup_bpf_run_filter_sock_addr%d",
+			i ? ", " : "", i);
+	page__open(&page, config);
+	assert_int_equal(output__start(page.out, &start), 0);
+	page__close(&page);
+	assert_true(page.len <= OUTPUT_LINE_LIMIT);
+	line = json_loads(page.text, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(line, "hooks")), RUN_MAX_HOOKS);
+	json_decref(line);
+	free(page.text);
+	free(filters);
+}
+
 static void test_write_errors(void **state)
 {
 	struct output_config config = {.json = true};
@@ -508,7 +532,7 @@ int main(void)
 		cmocka_unit_test(test_schema_names), cmocka_unit_test(test_times),
 		cmocka_unit_test(test_usage),	     cmocka_unit_test(test_fixes),
 		cmocka_unit_test(test_facts),	     cmocka_unit_test(test_worst_usage),
-		cmocka_unit_test(test_worst_events),
+		cmocka_unit_test(test_worst_events), cmocka_unit_test(test_all_hooks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

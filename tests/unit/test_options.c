@@ -71,6 +71,7 @@ struct bad {
 #define A_PID	      "write a process number, or several as 12,13 (a port is given with -P)"
 #define WATCHING      " is for watching; add --follow, or leave it out"
 #define WITH_COMMAND  " with a command; the command and its descendants are all that is watched"
+#define NO_CALLER     "; a change of state has no caller, so name ports or an address"
 #define RECORDED      " shows what was recorded; leave "
 #define ONE_SHOT_ONLY " describes the bind asked about with --port PORT (no --follow, no command)"
 
@@ -157,7 +158,14 @@ static const struct bad bad_rows[] = {
 	{"-u|0|--all|--|true", "--uid-filter" WITH_COMMAND},
 	{"-c|/x|--|true", "--cgroup" WITH_COMMAND},
 	{"--states|--proto|udp", "--states is about TCP; leave --proto out"},
+	{"--states|--pid|1", "--states with --pid" NO_CALLER " instead"},
+	{"--states|--comm|nginx", "--states with --comm" NO_CALLER " instead"},
+	{"--states|-u|0", "--states with --uid-filter" NO_CALLER " instead"},
+	{"-c|/a|--follow|-P80|--states", "--states with --cgroup" NO_CALLER " instead"},
+	{"--states|--|true", "--states with a command: a change of state has no caller, so name "
+			     "ports or an address as well"},
 	{"--features|--record|f", "--features stands alone, without a port or a command"},
+	{"--features|--json", "--features is a table for people; leave --json out"},
 	{"--features|--states", "--features stands alone, without a port or a command"},
 	{"--json-schema|--replay|f", "--json-schema stands alone, without a port or a command"},
 	{"--replay|f|-P80", "--replay" RECORDED "--port out"},
@@ -268,16 +276,19 @@ static const struct good good_rows[] = {
 	{"--follow", MODE_LIVE, 0},
 	{"--|ls|-l", MODE_COMMAND, 0},
 	{"-P80|--|--port", MODE_COMMAND, 1},
-	{"--features|-j", MODE_FEATURES, 0},
+	{"--features|-v", MODE_FEATURES, 0},
 	{"--json-schema", MODE_SCHEMA, 0},
 	{"--count|1|--duration|0.5|--cross-check|--hooks|kprobe", MODE_LIVE, 0},
 	{"-P80|--reuseaddr|--reuseport|--v6only|--uid|root|--device|eth0", MODE_PORT, 1},
 	{"--proto|tcp|--netns|all|--color|never|-qvv|--btf|/x", MODE_LIVE, 0},
 	{"-p|80", MODE_LIVE, 0},
-	{"--pid|1|--comm|nginx|--uid-filter|0|--cgroup|/a|--all|--states|--record|f", MODE_LIVE, 0},
-	{"--follow|-P80|-p1|--all|--states", MODE_LIVE, 1},
+	{"--pid|1|--comm|nginx|--uid-filter|0|--cgroup|/a|--all|--record|f", MODE_LIVE, 0},
+	{"--follow|-P80|-p1|--all", MODE_LIVE, 1},
+	{"--follow|-P80|--all|--states", MODE_LIVE, 1},
 	{"--states|--proto|tcp", MODE_LIVE, 0},
-	{"--all|--states|--record|f|--|true", MODE_COMMAND, 0},
+	{"--all|--record|f|--|true", MODE_COMMAND, 0},
+	{"--states|-P80|--|true", MODE_COMMAND, 1},
+	{"--states|-a|::1|--|true", MODE_COMMAND, 0},
 	{"-P80|--wait", MODE_PORT, 1},
 	{"-P80|--wait=0.5|--record|f", MODE_PORT, 1},
 	{"--replay|f|-jqv|--color|never", MODE_REPLAY, 0},

@@ -381,6 +381,33 @@ static void test_stat(void **state)
 	}
 }
 
+static void test_stat_start(void **state)
+{
+#define TO_PRIORITY " 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 "
+	static const struct {
+		const char *text;
+		int err;
+		uint64_t ticks;
+	} rows[] = {
+		{"5 (a) S 1 5 5" TO_PRIORITY "4711 1 2\n", 0, 4711},
+		{"5 (a) 9 ) S 1 5 5" TO_PRIORITY "0", 0, 0},
+		{"5 (a) S 1 5 5" TO_PRIORITY, -EBADMSG, 99},
+		{"5 (a) S 1 5 5" TO_PRIORITY "x", -EBADMSG, 99},
+		{"5 (a S 1 5 5" TO_PRIORITY "1", -EBADMSG, 99},
+		{"", -EBADMSG, 99},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len = strlen(rows[i].text);
+		char *copy = memcpy(malloc(len + !len), rows[i].text, len);
+		uint64_t ticks = 99;
+
+		assert_int_equal(proc_parse__stat_start(copy, len, &ticks), rows[i].err);
+		assert_int_equal(ticks, rows[i].ticks);
+		free(copy);
+	}
+}
+
 static void test_status(void **state)
 {
 	static const struct {
@@ -1027,6 +1054,7 @@ int main(void)
 		with_root(test_info_gone),
 		cmocka_unit_test(test_stat),
 		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_stat_start),
 		with_root(test_classes),
 		with_root(test_lookup),
 		with_root(test_lookup_again),

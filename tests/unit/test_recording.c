@@ -1237,6 +1237,35 @@ static void refuses_to_write_what_it_could_not_read(void **state)
 	assert_int_equal(recorder__close(NULL), 0);
 }
 
+static void leaves_no_file_without_a_header(void **state)
+{
+	const struct recording_header header = {.kernel = "x"};
+	struct recorder *recorder;
+
+	limit_file_size(10);
+	assert_int_equal(recorder__open(path, &header, &recorder), -EFBIG);
+	limit_file_size(RLIM_INFINITY);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void takes_away_its_own_file_only(void **state)
+{
+	struct recorder *recorder = open_recorder();
+
+	assert_true(recorder__is_empty(recorder));
+	recorder__discard(recorder);
+	assert_int_equal(access(path, F_OK), -1);
+	recorder = open_recorder();
+	assert_int_equal(recorder__start(recorder, &start), 0);
+	assert_false(recorder__is_empty(recorder));
+	assert_int_equal(unlink(path), 0);
+	write_file("other", 5);
+	recorder__discard(recorder);
+	assert_int_equal(access(path, F_OK), 0);
+	recorder__discard(NULL);
+	assert_false(recorder__is_empty(NULL));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, new_path, remove_path)
 
 int main(void)
@@ -1268,6 +1297,8 @@ int main(void)
 		TEST(never_touches_what_exists),
 		TEST(is_private),
 		TEST(tells_a_full_disk),
+		TEST(leaves_no_file_without_a_header),
+		TEST(takes_away_its_own_file_only),
 		TEST(refuses_to_write_what_it_could_not_read),
 	};
 

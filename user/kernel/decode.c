@@ -179,8 +179,8 @@ char *decode__exe(const uint8_t *names, uint32_t len)
 
 static int decode_caller(const struct wire_conflict *wire, struct proc_info *ret)
 {
-	ret->pid = wire->pid;
-	ret->tid = wire->tid;
+	ret->pid = (int)(wire->seen_pid ?: wire->pid);
+	ret->tid = (int)(wire->seen_tid ?: wire->tid);
 	ret->uid_known = true;
 	ret->uid = wire->uid;
 	ret->session_leader = TRI_UNKNOWN;
@@ -259,7 +259,11 @@ int decode__conflict(const void *data, size_t size, int64_t tick_ns, struct conf
 	decode_facts(wire, &ret->facts);
 	ret->kernel_agrees = TRI_UNKNOWN;
 	ret_extra->named = wire->named;
-	ret_extra->cgroup_id = wire->cgroup_id;
+	ret_extra->caller = (struct decode_caller){
+		.visible = wire->seen_pid,
+		.start_ns = wire->start_ns,
+		.cgroup_id = wire->cgroup_id,
+	};
 	return 0;
 }
 
@@ -281,7 +285,8 @@ int decode__kind(const void *data, size_t size)
 	return header->kind;
 }
 
-int decode__state(const void *data, size_t size, struct state_report *ret, uint64_t *ret_cgroup_id)
+int decode__state(const void *data, size_t size, struct state_report *ret,
+		  struct decode_caller *ret_caller)
 {
 	const struct wire_state *wire = data;
 
@@ -299,10 +304,14 @@ int decode__state(const void *data, size_t size, struct state_report *ret, uint6
 	ret->new_state = wire->new_state;
 	ret->former = wire->former;
 	ret->netns = wire->netns;
-	*ret_cgroup_id = wire->cgroup_id;
+	*ret_caller = (struct decode_caller){
+		.visible = wire->seen_pid,
+		.start_ns = wire->start_ns,
+		.cgroup_id = wire->cgroup_id,
+	};
 	if (!wire->pid)
 		return 0;
-	ret->process.pid = (int)wire->pid;
+	ret->process.pid = (int)(wire->seen_pid ?: wire->pid);
 	ret->process.uid_known = true;
 	ret->process.uid = wire->uid;
 	ret->process.session_leader = TRI_UNKNOWN;

@@ -15,10 +15,17 @@ void decode__sock(const struct wire_sock *wire, int64_t tick_ns, struct snap_soc
 char *decode__exe(const uint8_t *names, uint32_t len);
 void decode__bucket(const struct wire_bucket *wire, struct snap_bucket *ret);
 
+/* What a record has about the calling process to find more about it. */
+struct decode_caller {
+	bool visible;	    /* its pid is one of our /proc; else the kernel's own */
+	uint64_t start_ns;  /* CLOCK_BOOTTIME of its start, 0: not known */
+	uint64_t cgroup_id; /* cgroup v2, 0: not known */
+};
+
 /* What a record has beside the report itself. */
 struct decode_extra {
-	uint64_t named;	    /* id of the socket that the kernel's own test named, 0: not asked */
-	uint64_t cgroup_id; /* of the caller, cgroup v2 */
+	uint64_t named; /* id of the socket that the kernel's own test named, 0: not asked */
+	struct decode_caller caller;
 };
 
 /*
@@ -36,7 +43,8 @@ int decode__kind(const void *data, size_t size);
  * One WIRE_STATE record into *ret, which the caller has zeroed; its process is freed with
  * proc_info__free(). Times are CLOCK_MONOTONIC still. 0, -EBADMSG, or -ENOMEM.
  */
-int decode__state(const void *data, size_t size, struct state_report *ret, uint64_t *ret_cgroup_id);
+int decode__state(const void *data, size_t size, struct state_report *ret,
+		  struct decode_caller *ret_caller);
 
 void conflict__free(struct conflict_report *report); /* what it holds; accepts NULL */
 

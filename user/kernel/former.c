@@ -139,7 +139,7 @@ static int describe(const struct former *former, const struct owner_source *owne
 	if (!proc)
 		return -ENOMEM;
 	sock->former_owner = proc;
-	proc->pid = (int)note->pid;
+	proc->pid = (int)(note->seen_pid ?: note->pid);
 	proc->uid_known = true;
 	proc->uid = note->uid;
 	proc->session_leader = TRI_UNKNOWN;

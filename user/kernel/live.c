@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
@@ -13,7 +14,6 @@
 #include "live.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
-#define MAX_HOOKS   32
 
 /* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
 enum skip {
@@ -28,12 +28,14 @@ struct live {
 	struct ring_buffer *ring;
 	live_record_fn fn; /* set during live__drain() */
 	void *ctx;
-	struct bpf_program *hooks[MAX_HOOKS];
-	struct bpf_link *links[MAX_HOOKS];
-	bool optional[MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all */
-	enum skip skip[MAX_HOOKS];
+	struct bpf_program *hooks[RUN_MAX_HOOKS];
+	struct bpf_link *links[RUN_MAX_HOOKS];
+	bool optional[RUN_MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all
+				       */
+	enum skip skip[RUN_MAX_HOOKS];
 	int n_hooks;
-	char names[1024];
+	int fallback_error;
+	char names[RUN_MAX_HOOKS * 64]; /* sections "?fexit/function": none is longer */
 };
 
 static void want(struct live *live, struct bpf_program *prog)
@@ -137,24 +139,29 @@ static void choose_kprobes(struct live *live)
 /* "fexit inet_csk_bind_conflict, fexit ..." out of the section names "?fexit/function". */
 static void name_hooks(struct live *live)
 {
+	const char *section, *before = "";
 	size_t used = 0;
 
 	for (int i = 0; i < live->n_hooks; i++) {
-		const char *section = bpf_program__section_name(live->hooks[i]);
 		int n;
 
 		if (!live->links[i])
 			continue;
+		section = bpf_program__section_name(live->hooks[i]);
 		section += *section == '?';
-		n = snprintf(live->names + used, sizeof(live->names) - used, "%s%s", i ? ", " : "",
+		n = snprintf(live->names + used, sizeof(live->names) - used, "%s%s", before,
 			     section);
-		if (n < 0 || (size_t)n >= sizeof(live->names) - used)
+		if (n < 0 || (size_t)n >= sizeof(live->names) - used) {
+			/* Rather say that there are more than half a name. */
+			snprintf(live->names + used, sizeof(live->names) - used, "...");
 			break;
+		}
 		for (char *c = live->names + used; *c; c++) {
 			if (*c == '/')
 				*c = ' ';
 		}
 		used += n;
+		before = ", ";
 	}
 }
 
@@ -177,12 +184,24 @@ static int set_ports(const struct live *live, const struct port_set *ports)
 	return 0;
 }
 
+static uint64_t boottime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
 static int set_pid(void *ctx, pid_t pid)
 {
 	const struct live *live = ctx;
+	const struct conflict_bpf *skel = live->skel;
 	uint32_t key = pid;
+	uint64_t now = boottime_ns();
 	uint8_t one = 1;
-	int err = bpf_map_update_elem(bpf_map__fd(live->skel->maps.pids), &key, &one, BPF_ANY);
+	int err = skel->rodata->reader_pidns
+			  ? bpf_map_update_elem(bpf_map__fd(skel->maps.asked), &key, &now, BPF_ANY)
+			  : bpf_map_update_elem(bpf_map__fd(skel->maps.pids), &key, &one, BPF_ANY);
 
 	return err == -E2BIG ? 0 : err; /* the hooks look at ancestors, too */
 }
@@ -232,6 +251,7 @@ static void set_filter(struct conflict_bpf__rodata *rodata, const struct live_fi
 	rodata->want_all = filter->all;
 	rodata->want_states = filter->states;
 	rodata->filter_pids = filter->n_pids > 0;
+	rodata->reader_pidns = filter->reader_pidns;
 	rodata->filter_family = filter->family;
 	rodata->filter_protocol = filter->protocol;
 	rodata->filter_cgroup = filter->cgroup != NULL;
@@ -311,6 +331,8 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 	want_note(live, filter->n_pids, live->skel->progs.tp_free);
 	if (!filter->n_pids)
 		bpf_map__set_max_entries(live->skel->maps.pids, 1);
+	if (!filter->n_pids || !filter->reader_pidns)
+		bpf_map__set_max_entries(live->skel->maps.asked, 1);
 	err = conflict_bpf__load(live->skel);
 	if (!err && ports)
 		err = set_ports(live, filter->ports);
@@ -348,8 +370,10 @@ int live__open(const struct features *features, const struct live_filter *filter
 	live->features = features;
 	err = load(live, filter, kind, cross_check);
 	if (err && kind == HOOKS_AUTO && err != -ENOENT) {
+		live->fallback_error = err;
 		unload(live);
-		err = load(live, filter, HOOKS_KPROBE, cross_check);
+		/* That there are no kprobes either is not what is wrong here. */
+		err = load(live, filter, HOOKS_KPROBE, cross_check) ? live->fallback_error : 0;
 	}
 	if (err)
 		goto fail;
@@ -378,6 +402,42 @@ void live__free(struct live *live)
 const char *live__hooks(const struct live *live)
 {
 	return live->names;
+}
+
+static bool is_attached(const struct live *live, const struct bpf_program *prog)
+{
+	for (int i = 0; i < live->n_hooks; i++)
+		if (live->hooks[i] == prog)
+			return live->links[i];
+	return false;
+}
+
+unsigned live__sees(const struct live *live)
+{
+	const struct conflict_bpf *skel = live->skel;
+	unsigned sees = 0;
+
+	if (is_attached(live, skel->progs.fexit_hash_connect_4) ||
+	    is_attached(live, skel->progs.fexit_hash_connect_5))
+		sees |= SEES_CONNECT;
+	if (is_attached(live, skel->progs.fexit_udp_get_port))
+		sees |= SEES_UDP;
+	if (is_attached(live, skel->progs.fexit_inet_bind) &&
+	    is_attached(live, skel->progs.fexit_inet6_bind))
+		sees |= SEES_BINDS;
+	if (is_attached(live, skel->progs.fentry_tcp_close) &&
+	    is_attached(live, skel->progs.fexit_twsk_alloc))
+		sees |= SEES_FORMER;
+	if (sees & SEES_FORMER && is_attached(live, skel->progs.tp_set_state))
+		sees |= SEES_STATES;
+	if (is_attached(live, skel->progs.fexit_pair_conflict))
+		sees |= SEES_PAIR;
+	return sees;
+}
+
+int live__fallback_error(const struct live *live)
+{
+	return live->fallback_error;
 }
 
 void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes)

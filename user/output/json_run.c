@@ -6,7 +6,6 @@
 
 #define HOOK_MAX   64
 #define FILTER_MAX 512
-#define MAX_HOOKS  16
 
 static int finish(struct json_object *object, struct json_result *ret)
 {
@@ -23,7 +22,7 @@ static json_t *json_hooks(const char *hooks)
 	json_t *array = json_array();
 	char hook[HOOK_MAX];
 
-	for (int i = 0; array && hooks && *hooks && i < MAX_HOOKS; i++) {
+	for (int i = 0; array && hooks && *hooks && i < RUN_MAX_HOOKS; i++) {
 		size_t len = strcspn(hooks, ",");
 
 		snprintf(hook, sizeof(hook), "%.*s", (int)len, hooks);

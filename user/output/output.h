@@ -73,12 +73,14 @@ struct state_report {
 	const char *netns_name;
 };
 
+#define RUN_MAX_HOOKS 32
+
 /* Beginning of a live run, once every hook is in place. */
 struct run_start {
 	int64_t time_ns;
 	const char *version; /* of bindtrace */
 	const char *kernel;  /* uname -r */
-	const char *hooks; /* "fexit inet_csk_bind_conflict, fexit inet_bhash2_addr_any_conflict" */
+	const char *hooks;   /* at most RUN_MAX_HOOKS: "fexit inet_csk_bind_conflict, fexit ..." */
 	const char *filters; /* "port 8080, netns 4026531840", or "" for everything */
 	const char *netns;   /* "all", "self" ... */
 };

@@ -358,7 +358,7 @@ bool remedy__write_without_fix(struct paragraph *p, const struct advice *a)
 		write_device(p, a);
 		return true;
 	case CAUSE_NOT_LOCAL:
-		write_address(p, a);
+		write_address(p, a, "");
 		return true;
 	case CAUSE_PRIVILEGED_PORT:
 		write_privilege(p, a);

@@ -56,6 +56,12 @@ int owner__lookup(const struct owner_source *source, struct snapshot *snap, cons
  * as it is still there. What is filled already is kept. 0 or -ENOMEM.
  */
 int proc_info__read(const struct owner_source *source, struct proc_info *proc);
+/*
+ * Likewise, but only of the process that was started then (CLOCK_BOOTTIME; 0: whichever): the pid
+ * may be another's by now.
+ */
+int proc_info__read_started(const struct owner_source *source, struct proc_info *proc,
+			    uint64_t start_ns);
 
 /* The cgroup v2 path of a cgroup id ("/system.slice/x.service"), malloc'ed; NULL when unknown. */
 char *cgroup__path_of_id(const struct owner_source *source, uint64_t id);
@@ -69,6 +75,7 @@ char *cgroup__container(const char *path);
  * say.
  */
 int proc_parse__stat_session(const char *text, size_t len, int pid, enum tri *ret_leader);
+int proc_parse__stat_start(const char *text, size_t len, uint64_t *ret_ticks);
 int proc_parse__status_uid(const char *text, size_t len, uint32_t *ret_uid);
 /* The path of the unified hierarchy ("0::"), else of systemd's own ("name=systemd"). */
 char *proc_parse__cgroup(const char *text, size_t len);

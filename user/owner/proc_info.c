@@ -153,7 +153,27 @@ static int read_missing(int dir_fd, struct proc_info *proc)
 	return 0;
 }
 
+/* /proc counts in ticks of the clock, rounded down (nsec_to_clock_t()). */
+static bool started_at(int dir_fd, uint64_t start_ns)
+{
+	uint64_t ticks, tick_ns = 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct content file;
+	int err = read_file(dir_fd, "stat", &file);
+
+	if (err)
+		return false;
+	err = proc_parse__stat_start(file.data, file.len, &ticks);
+	free(file.data);
+	return !err && ticks == start_ns / tick_ns;
+}
+
 int proc_info__read(const struct owner_source *source, struct proc_info *proc)
+{
+	return proc_info__read_started(source, proc, 0);
+}
+
+int proc_info__read_started(const struct owner_source *source, struct proc_info *proc,
+			    uint64_t start_ns)
 {
 	char path[32];
 	int root_fd, dir_fd, err = 0;
@@ -163,7 +183,8 @@ int proc_info__read(const struct owner_source *source, struct proc_info *proc)
 	/* One handle for all files: a pid that is given to another process does not mix the two. */
 	dir_fd = root_fd < 0 ? -1 : openat(root_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd >= 0) {
-		err = read_missing(dir_fd, proc);
+		if (!start_ns || started_at(dir_fd, start_ns))
+			err = read_missing(dir_fd, proc);
 		close(dir_fd);
 	}
 	if (root_fd >= 0)

@@ -96,6 +96,21 @@ int proc_parse__stat_session(const char *data, size_t len, int pid, enum tri *re
 	return 0;
 }
 
+/* Field 22, the 20th behind COMM. */
+int proc_parse__stat_start(const char *data, size_t len, uint64_t *ret_ticks)
+{
+	struct text text = {data, data + len};
+	const char *paren = len ? memrchr(data, ')', len) : NULL;
+
+	if (!paren)
+		return -EBADMSG;
+	text.at = paren + 1;
+	for (int field = 3; field < 22; field++)
+		if (!skip_word(&text))
+			return -EBADMSG;
+	return next_number(&text, UINT64_MAX, ret_ticks) ? 0 : -EBADMSG;
+}
+
 /* The real uid, first of the four: what bpf_get_current_uid_gid() gives for a calling task. */
 int proc_parse__status_uid(const char *data, size_t len, uint32_t *ret_uid)
 {

@@ -15,6 +15,7 @@
 
 struct recorder {
 	int fd;
+	char *path;
 	int err;       /* the first */
 	uint64_t size; /* of the file, in whole records */
 	uint64_t n_records;
@@ -233,6 +234,26 @@ static int create(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+static void recorder__free(struct recorder *recorder)
+{
+	free(recorder->path);
+	free(recorder);
+}
+
+/* The file was made by create(), and by nobody before: only what is ours is removed. */
+void recorder__discard(struct recorder *recorder)
+{
+	struct stat ours, there;
+
+	if (!recorder)
+		return;
+	if (!fstat(recorder->fd, &ours) && !lstat(recorder->path, &there) &&
+	    ours.st_dev == there.st_dev && ours.st_ino == there.st_ino)
+		unlink(recorder->path);
+	close(recorder->fd);
+	recorder__free(recorder);
+}
+
 int recorder__open(const char *path, const struct recording_header *header, struct recorder **ret)
 {
 	struct recorder *recorder = calloc(1, sizeof(*recorder));
@@ -240,16 +261,25 @@ int recorder__open(const char *path, const struct recording_header *header, stru
 
 	if (!recorder)
 		return -ENOMEM;
-	recorder->fd = create(path);
-	err = recorder->fd < 0 ? recorder->fd : write_header(recorder, header);
-	if (!err) {
-		*ret = recorder;
-		return 0;
+	recorder->path = strdup(path);
+	recorder->fd = recorder->path ? create(path) : -ENOMEM;
+	if (recorder->fd < 0) {
+		err = recorder->fd;
+		recorder__free(recorder);
+		return err;
 	}
-	if (recorder->fd >= 0)
-		close(recorder->fd);
-	free(recorder);
-	return err;
+	err = write_header(recorder, header);
+	if (err) {
+		recorder__discard(recorder);
+		return err;
+	}
+	*ret = recorder;
+	return 0;
+}
+
+bool recorder__is_empty(const struct recorder *recorder)
+{
+	return recorder && !recorder->n_records;
 }
 
 /* What a network file system or a quota refuses late, it refuses at fsync() or close(). */
@@ -264,6 +294,6 @@ int recorder__close(struct recorder *recorder)
 		err = -errno;
 	if (close(recorder->fd) && !err)
 		err = -errno;
-	free(recorder);
+	recorder__free(recorder);
 	return err;
 }

@@ -54,6 +54,10 @@ int recorder__lost(struct recorder *recorder, int64_t time_ns, uint64_t count);
  */
 int recorder__close(struct recorder *recorder);
 
+/* For a run that never began: nothing is in it, and the file is taken away. Both accept NULL. */
+bool recorder__is_empty(const struct recorder *recorder);
+void recorder__discard(struct recorder *recorder);
+
 /* ---- reading ------------------------------------------------------------------------------ */
 
 /* What is wrong with a recording, for the user. */

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "pidns.h"
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define INITIAL_PIDNS 0xEFFFFFFC /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
+uint32_t pidns__of_proc(void)
+{
+	struct stat st;
+
+	/* Process 1 of a /proc is the init of its namespace, and always lives in it. */
+	if (stat("/proc/1/ns/pid", &st) && stat("/proc/self/ns/pid", &st))
+		return 0;
+	return st.st_ino == INITIAL_PIDNS ? 0 : (uint32_t)st.st_ino;
+}
+
+int pidns__own_pid(void)
+{
+	char link[16];
+	ssize_t len = readlink("/proc/self", link, sizeof(link) - 1);
+
+	if (len <= 0)
+		return getpid();
+	link[len] = '\0';
+	return atoi(link);
+}

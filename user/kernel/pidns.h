@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which pids the reader means: those of its /proc. */
+#ifndef BINDTRACE_KERNEL_PIDNS_H
+#define BINDTRACE_KERNEL_PIDNS_H
+
+#include <stdint.h>
+
+/* Inode number of the pid namespace that /proc shows; 0: the initial one, or not known. */
+uint32_t pidns__of_proc(void);
+
+/* This process in /proc, which may have been mounted in a namespace above its own. */
+int pidns__own_pid(void);
+
+#endif
