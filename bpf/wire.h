@@ -159,7 +159,7 @@ struct wire_exe_key {
  * `former`, key: the socket's id. Maps can be read by another bindtrace (see user/kernel/former.c).
  */
 struct wire_former {
-	__u64 time_ns;	/* CLOCK_MONOTONIC, of the close */
+	__u64 time_ns;		 /* CLOCK_MONOTONIC, of the close */
 	struct wire_exe_key exe; /* where its executable is found */
 	__u64 cgroup_id;
 	__u32 pid;

@@ -30,6 +30,8 @@ static bool is_unit(const json_t *blocker, const struct made *made)
 		return false;
 	if (inode > 0)
 		return made->inode == (uint64_t)inode;
+	if (made->inode)
+		return false; /* still a file: another one with the same tuple is meant */
 	return made->peer_port && peer_port == made->peer_port &&
 	       same_end(blocker, "local", made->local) && same_end(blocker, "peer", made->peer);
 }
@@ -368,9 +370,9 @@ static bool is_order_bound(const struct oracle *oracle, const struct scene *scen
 }
 
 /*
- * There, the sockets are closed where they are; a time-wait socket can't be. A search for owners that
- * is looking at one of them in that very moment has a reference to the file, and lets go of it when
- * it ends (docs/KERNELS.md): then it is tried again, and counted.
+ * There, the sockets are closed where they are; a time-wait socket can't be. A search for owners
+ * that is looking at one of them in that very moment has a reference to the file, and lets go of it
+ * when it ends (docs/KERNELS.md): then it is tried again, and counted.
  */
 static bool closing_in_place_helps(struct oracle *oracle, struct scene *scene, uint32_t blamed)
 {

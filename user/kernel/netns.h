@@ -7,9 +7,9 @@
 
 struct netns_entry {
 	uint64_t inode;
-	int pid;    /* a process in it, or with an fd of it; 0: only mounted */
-	char *name; /* of `ip netns`, or NULL */
-	char *path; /* where it can be opened: /proc/PID/ns/net, a mount, /proc/PID/fd/N */
+	int pid;	/* a process in it, or with an fd of it; 0: only mounted */
+	char *name;	/* of `ip netns`, or NULL */
+	char *path;	/* where it can be opened: /proc/PID/ns/net, a mount, /proc/PID/fd/N */
 	bool of_socket; /* path is that of a socket which is in it */
 };
 
