@@ -216,3 +216,11 @@ def cgroup_root():
             if words[2] == "cgroup2":
                 return words[1]
     raise Skip("no cgroup v2 hierarchy is mounted")
+
+
+def recorded(selected, prefix, tests):
+    """The tests of a suite, {name: function}, with the recorded live run on."""
+    for name, test in tests.items():
+        if selected(f"{prefix}.{name}"):
+            Recorded.get()
+            yield f"{prefix}.{name}", test

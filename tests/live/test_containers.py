@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from child import LIBC, Child, Recorded, attempt, keep, sock
+from child import LIBC, Child, Recorded, attempt, keep, recorded, sock
 from harness import Skip, check, contains, same
 from state import child_of, new_port, new_socket, read_line
 from tool import run
@@ -181,7 +181,4 @@ def containers(selected):
         "pod": check_pod,
         "no_process": check_no_process,
     }
-    for name, test in tests.items():
-        if selected(f"container.{name}"):
-            Recorded.get()
-            yield f"container.{name}", test
+    yield from recorded(selected, "container", tests)

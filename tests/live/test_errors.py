@@ -6,7 +6,8 @@ import resource
 import socket
 import struct
 
-from child import (LIBC, Child, Recorded, attempt, cgroup_root, fixes_with, ip, keep, own_netns, sock, sysctl)
+from child import (LIBC, Child, Recorded, attempt, cgroup_root, fixes_with, ip, keep, own_netns,
+                   recorded, sock, sysctl)
 from harness import Skip, check, contains, same
 from state import new_port
 
@@ -148,7 +149,5 @@ def errors(selected):
         if selected(f"errors.{name}"):
             Recorded.get()
             yield f"errors.{name}", lambda row=row, more=more: check_error(*row, **more)
-    for name, test in {"denied": check_denied, "denied_lsm": check_denied_by_lsm}.items():
-        if selected(f"errors.{name}"):
-            Recorded.get()
-            yield f"errors.{name}", test
+    yield from recorded(selected, "errors",
+                        {"denied": check_denied, "denied_lsm": check_denied_by_lsm})

@@ -7,7 +7,7 @@ import socket
 import struct
 import subprocess
 
-from child import KEEP, LIBC, Child, Recorded, attempt, sock
+from child import KEEP, LIBC, Child, Recorded, attempt, recorded, sock
 from harness import Skip, check, contains, same, until
 from state import new_port
 from tool import Started, run
@@ -122,7 +122,4 @@ def ownerless(selected):
         "nfs_client": check_nfs_client,
         "io_uring": check_io_uring,
     }
-    for name, test in tests.items():
-        if selected(f"ownerless.{name}"):
-            Recorded.get()
-            yield f"ownerless.{name}", test
+    yield from recorded(selected, "ownerless", tests)

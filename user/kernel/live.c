@@ -11,6 +11,7 @@
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
 #include "descend.h"
+#include "iter.h"
 #include "live.h"
 
 #define CGROUP_ROOT "/sys/fs/cgroup"
@@ -282,21 +283,14 @@ static int attach(struct live *live)
 static void note_present(const struct live *live)
 {
 	struct bpf_link *link;
-	char nothing[64];
-	int fd;
 
 	if (!live->features->has_close || !bpf_program__autoload(live->skel->progs.iter_exes))
 		return;
 	link = bpf_program__attach_iter(live->skel->progs.iter_exes, NULL);
 	if (!link)
 		return;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	/* EAGAIN: it goes on next time */
-	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) < 0 &&
-	       (errno == EAGAIN || errno == EINTR))
-		;
-	if (fd >= 0)
-		close(fd);
+	/* Best effort: who is not noted has no executable in a later report. */
+	iter__run(link, 1, NULL, NULL);
 	bpf_link__destroy(link);
 }
 

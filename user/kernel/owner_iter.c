@@ -8,10 +8,10 @@
 
 #include "../../bpf/owner_wire.h"
 #include "owner.skel.h"
+#include "iter.h"
 #include "owner_iter.h"
 
 #define INIT_PID_NS_INODE 4026531836u /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
-#define READ_RECORDS	  1024
 
 struct owner_iter {
 	struct owner_bpf *skel;
@@ -85,40 +85,9 @@ int owner_iter__decode(const void *data, size_t len, struct owner_hits *hits)
 	return 0;
 }
 
-/*
- * Reads the whole output of one run. The kernel's buffer holds whole records and ours has room for
- * a number of them: no read() cuts one in two.
- */
-static int drain(int fd, struct owner_hits *hits)
+static int take(void *hits, const void *data, size_t len)
 {
-	struct wire_owner records[READ_RECORDS];
-	ssize_t got;
-	int err;
-
-	for (;;) {
-		got = read(fd, records, sizeof(records));
-		/* EAGAIN: bpf_seq_read() passed a million files without a hit and goes on next
-		 * time. */
-		if (got < 0 && (errno == EAGAIN || errno == EINTR))
-			continue;
-		if (got <= 0)
-			return got ? -errno : 0;
-		err = owner_iter__decode(records, got, hits);
-		if (err)
-			return err;
-	}
-}
-
-static int run_iterator(struct owner_iter *iter, struct owner_hits *hits)
-{
-	int fd = bpf_iter_create(bpf_link__fd(iter->skel->links.owner_scan));
-	int err;
-
-	if (fd < 0)
-		return fd;
-	err = drain(fd, hits);
-	close(fd);
-	return err;
+	return owner_iter__decode(data, len, hits);
 }
 
 static int want(int map_fd, const uint64_t *inodes, size_t n)
@@ -152,7 +121,8 @@ int owner_iter__scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 		batch = n - i < WIRE_OWNER_WANTED ? n - i : WIRE_OWNER_WANTED;
 		err = want(map_fd, inodes + i, batch);
 		if (!err)
-			err = run_iterator(iter, hits);
+			err = iter__run(iter->skel->links.owner_scan, sizeof(struct wire_owner),
+					take, hits);
 		unwant(map_fd, inodes + i, batch);
 	}
 	if (!err)
