@@ -9,7 +9,7 @@ import time
 from child import Child, ip, own_netns, sysctl
 from harness import check, contains, same
 from state import new_port
-from tool import Started, run
+from tool import KERNEL, Started, run
 
 NOBODY = 65534
 PORTS = (80, 8080)
@@ -76,7 +76,11 @@ def compare(proto, address, device, result):
     """What bindtrace said about each port, and bind(), where they differ."""
     wanted = [really_bind(proto, address, port, device) for port in PORTS]
     got = [[x["result"] for x in line["what_if"] if x.get("asked")][0] for line in result.lines]
-    if got == wanted and result.status == (0 if wanted == ["ok", "ok"] else 1):
+    # inet_diag lists sockets that are bound only from 6.8 on: before, nobody can say "ok" by it
+    if proto == "tcp" and KERNEL in ("5.10", "6.1") and result.lines[0]["evidence"] == "diag":
+        wanted = [None if x == "ok" else x for x in wanted]
+    status = 0 if wanted == ["ok", "ok"] else 1 if set(wanted) - {"ok", None} else 5
+    if got == wanted and result.status == status:
         return []
     return [f"{proto} {address} {device}: said {got}, status {result.status}, bind(): {wanted}"]
 
