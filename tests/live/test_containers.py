@@ -67,7 +67,10 @@ class Container:
         if netns:
             linux["namespaces"].append({"type": "network", "path": netns} if netns != "new"
                                        else {"type": "network"})
-        if not self.rootless:
+        if self.rootless:
+            # read-only all the way down wants mount_setattr(), which is of 5.12
+            config["mounts"] = [x for x in config["mounts"] if x["destination"] != "/sys"]
+        else:
             linux["cgroupsPath"] = f"/libpod_parent/libpod-{self.id}"
         with open(f"{self.bundle}/config.json", "w", encoding="utf-8") as file:
             json.dump(config, file)
