@@ -69,7 +69,8 @@ class Container:
                                        else {"type": "network"})
         if self.rootless:
             # read-only all the way down wants mount_setattr(), which is of 5.12
-            config["mounts"] = [x for x in config["mounts"] if not x["destination"].startswith("/sys")]
+            config["mounts"] = [x for x in config["mounts"]
+                                if not x["destination"].startswith("/sys")]
         else:
             linux["cgroupsPath"] = f"/libpod_parent/libpod-{self.id}"
         with open(f"{self.bundle}/config.json", "w", encoding="utf-8") as file:
