@@ -117,8 +117,9 @@ class Tracer:
         self.kill()
 
     def err(self):
-        self.err_file.seek(0)
-        return self.err_file.read().decode()
+        """Without moving the offset, which those who write there share."""
+        fd = self.err_file.fileno()
+        return os.pread(fd, os.fstat(fd).st_size, 0).decode()
 
     def pump(self, seconds):
         """Takes what comes within that time; False at the end of the output."""
