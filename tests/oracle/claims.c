@@ -30,8 +30,8 @@ static bool is_unit(const json_t *blocker, const struct made *made)
 		return false;
 	if (inode > 0)
 		return made->inode == (uint64_t)inode;
-	if (made->inode)
-		return false; /* still a file: another one with the same tuple is meant */
+	if (made->conn.ours >= 0)
+		return false; /* it has its file: another one with the same tuple is meant */
 	return made->peer_port && peer_port == made->peer_port &&
 	       same_end(blocker, "local", made->local) && same_end(blocker, "peer", made->peer);
 }
