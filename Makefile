@@ -129,8 +129,15 @@ live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; K
 oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## 2,000 random states and binds per kernel against the kernel itself
 	@tests/oracle/run $(if $(KERNELS),--kernels "$(KERNELS)") --kinds $(or $(KINDS),bind) --trials $(or $(TRIALS),2000)
 
+gallery: bindtrace $B/tests/mkstate $B/.test-deps ## docs/CASES.md and FOLKLORE.md against real runs; gallery-update renews them
+	@tests/gallery/run
+
+gallery-update: bindtrace $B/tests/mkstate $B/.test-deps
+	@tests/gallery/run --update
+
 clean: ## remove what was built
 	rm -rf $B bindtrace
 
-.PHONY: all help run test test-deps lint unit golden golden-update fuzz live oracle clean
+.PHONY: all help run test test-deps lint unit golden golden-update fuzz live oracle gallery \
+	gallery-update clean
 .SECONDARY:
