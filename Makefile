@@ -126,8 +126,10 @@ fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SEC
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)
 
-oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## 2,000 random states and binds per kernel against the kernel itself
-	@tests/oracle/run $(if $(KERNELS),--kernels "$(KERNELS)") --kinds $(or $(KINDS),bind) --trials $(or $(TRIALS),2000)
+ORACLE_KINDS := bind,listen,connect,udp
+
+oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## 2,000 random states and calls per kernel and kind against the kernel itself; KINDS=bind for one
+	@tests/oracle/run $(if $(KERNELS),--kernels "$(KERNELS)") --kinds $(or $(KINDS),$(ORACLE_KINDS)) --each $(or $(TRIALS),2000)
 
 gallery: bindtrace $B/tests/mkstate $B/.test-deps ## docs/CASES.md and FOLKLORE.md against real runs; gallery-update renews them
 	@tests/gallery/run
