@@ -63,7 +63,8 @@ class TimeWait:
         same("exit status", result.status, 0)
         said = datetime.datetime.fromisoformat(result.only()["time"][:26]).replace(
             tzinfo=datetime.timezone.utc).timestamp()
-        check(59 < said - cls.made < 66, f"it waited for {said - cls.made:.1f} s")
+        # a minute, less what the socket's making took, and what a busy guest adds
+        check(45 < said - cls.made < 90, f"it waited for {said - cls.made:.1f} s")
 
 
 def wait_begin(selected):
