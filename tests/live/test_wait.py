@@ -11,7 +11,7 @@ from state import State, new_port
 from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
-SOON = 2  # seconds, under emulation
+SOON = 5  # seconds, under emulation
 
 
 def is_waiting(started):
