@@ -394,7 +394,7 @@ static void why_no_device(struct paragraph *p, const struct advice *a)
 				a->req->ifindex, by);
 }
 
-/* What each errno of these calls means where it is no conflict, by kernel-facts of af_inet.c. */
+/* What each errno of these calls means where it is no conflict: net/ipv4/af_inet.c. */
 static const struct {
 	enum call call;
 	int error;
