@@ -79,9 +79,7 @@ static int look_inside(void *ctx)
 	}
 	if (!snap->truncated)
 		return 0;
-	err = snap->protocol != PROTO_TCP
-		      ? walk__udp(walk, snap->protocol, snap->port, &inside->walked)
-		      : walk__port(walk, snap->port, &inside->walked);
+	err = walk__protocol(walk, snap->protocol, snap->port, &inside->walked);
 	return err ?: device__name_all(&inside->walked, 0);
 }
 
@@ -274,13 +272,9 @@ int report__explain(struct conflict_report *report)
 static int walk_again(void *ctx)
 {
 	struct inside *inside = ctx;
-
 	const struct snapshot *snap = &inside->report->snap;
-	struct walk *walk = inside->explainer->walk;
 
-	if (snap->protocol != PROTO_TCP)
-		return walk__udp(walk, snap->protocol, snap->port, &inside->walked);
-	return walk__port(walk, snap->port, &inside->walked);
+	return walk__protocol(inside->explainer->walk, snap->protocol, snap->port, &inside->walked);
 }
 
 static int look_again(void *ctx, struct snapshot *ret)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "filters.h"
+#include "output/format.h"
 
 #define MAX_LISTED 8   /* ports or ranges, pids */
 #define MAX_WORD   200 /* bytes of a value as the user wrote it */
@@ -101,15 +102,6 @@ static void put_address(struct text *text, const struct options *opts)
 		put(text, "%s%s only", separator(text), opts->want_ipv4 ? "IPv4" : "IPv6");
 }
 
-static const char *protocol_name(const struct options *opts)
-{
-	if (!opts->have_protocol)
-		return NULL;
-	return opts->protocol == PROTO_TCP   ? "tcp"
-	       : opts->protocol == PROTO_UDP ? "udp"
-					     : "udplite";
-}
-
 void filters__describe(const struct options *opts, uint32_t netns, int own_pid, char *buf,
 		       size_t size)
 {
@@ -118,7 +110,8 @@ void filters__describe(const struct options *opts, uint32_t netns, int own_pid, 
 	buf[0] = '\0';
 	put_ports(&text, &opts->ports);
 	put_address(&text, opts);
-	put_word(&text, "protocol", protocol_name(opts));
+	if (opts->have_protocol)
+		put_word(&text, "protocol", format__protocol(opts->protocol).text);
 	if (netns)
 		put(&text, "%snetns %u", separator(&text), netns);
 	if (opts->command)

@@ -79,13 +79,6 @@ static uint64_t current_netns(void)
 	return inode;
 }
 
-static int walk_protocol(struct oneshot *shot, uint16_t port, struct snapshot *snap)
-{
-	if (shot->opts->protocol == PROTO_TCP)
-		return walk__port(shot->walk, port, snap);
-	return walk__udp(shot->walk, shot->opts->protocol, port, snap);
-}
-
 static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
 			bool *ret_bound_visible)
 {
@@ -105,7 +98,8 @@ static int look_again(void *ctx, struct snapshot *ret)
 	bool bound_visible;
 
 	if (second->shot->walk)
-		return walk_protocol(second->shot, second->port, ret);
+		return walk__protocol(second->shot->walk, second->shot->opts->protocol,
+				      second->port, ret);
 	return list_sockets(second->shot, second->port, ret, &bound_visible);
 }
 
@@ -125,7 +119,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 
 	*ret_bound_visible = true;
 	if (shot->walk) {
-		err = walk_protocol(shot, port, snap);
+		err = walk__protocol(shot->walk, shot->opts->protocol, port, snap);
 		if (!err)
 			err = find_owners(shot, port, snap);
 		if (!err && shot->former)
@@ -231,7 +225,8 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	int err;
 
 	snapshot__init(&report.snap);
-	err = waiter->shot->walk ? walk_protocol(waiter->shot, port, &report.snap)
+	err = waiter->shot->walk ? walk__protocol(waiter->shot->walk, waiter->shot->opts->protocol,
+						  port, &report.snap)
 				 : look_without_bpf(waiter, port, &report);
 	if (!err)
 		err = ask__what_ifs(ask, &report);

@@ -393,6 +393,7 @@ static int finish(struct session *session)
 	err = drain(session);
 	if (!err)
 		err = count(session, &stop);
+	stop.skipped = live__skipped(session->live);
 	if (!err)
 		err = sink__stop(&session->sink, &stop);
 	status = err ? (int)start__report_error(err) : stop.lost ? EXIT_RUNTIME : EXIT_OK;

@@ -284,7 +284,7 @@ static void note_present(const struct live *live)
 {
 	struct bpf_link *link;
 
-	if (!live->features->has_close || !bpf_program__autoload(live->skel->progs.iter_exes))
+	if (!bpf_program__autoload(live->skel->progs.iter_exes))
 		return;
 	link = bpf_program__attach_iter(live->skel->progs.iter_exes, NULL);
 	if (!link)
@@ -501,6 +501,10 @@ int live__count(const struct live *live, struct run_stop *ret)
 	if (!err)
 		err = sum_counter(live, WIRE_COUNT_LOST, &ret->lost);
 	ret->lost += skipped_runs(live, SKIP_LOSES);
-	ret->skipped = skipped_runs(live, SKIP_MAY);
 	return err;
+}
+
+uint64_t live__skipped(const struct live *live)
+{
+	return skipped_runs(live, SKIP_MAY);
 }

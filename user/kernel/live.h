@@ -57,9 +57,12 @@ void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes);
 int live__drain(struct live *live, live_record_fn fn, void *ctx);
 
 /*
- * Sums the hooks' counters. Runs that the kernel itself skipped are lost where a hook runs for
- * refusals alone, and told apart where it runs for every call. 0 or -errno.
+ * Sums the hooks' counters, all but `skipped`. Runs that the kernel itself skipped are lost where a
+ * hook runs for refusals alone. 0 or -errno.
  */
 int live__count(const struct live *live, struct run_stop *ret);
+
+/* Skipped runs of the hooks that run for every call; a system call for each of them. */
+uint64_t live__skipped(const struct live *live);
 
 #endif

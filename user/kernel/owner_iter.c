@@ -3,28 +3,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../../bpf/owner_wire.h"
 #include "owner.skel.h"
 #include "iter.h"
 #include "owner_iter.h"
-
-#define INIT_PID_NS_INODE 4026531836u /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+#include "pidns.h"
 
 struct owner_iter {
 	struct owner_bpf *skel;
-	bool initial_pid_ns;
+	bool initial_pid_ns; /* "no process has it" is a fact then */
 };
-
-/* True also makes "no process has it" a fact. */
-static bool in_initial_pid_ns(void)
-{
-	struct stat st;
-
-	return stat("/proc/self/ns/pid", &st) == 0 && st.st_ino == INIT_PID_NS_INODE;
-}
 
 int owner_iter__open(const char *btf_path, struct owner_iter **ret)
 {
@@ -45,7 +35,7 @@ int owner_iter__open(const char *btf_path, struct owner_iter **ret)
 	err = owner_bpf__attach(iter->skel);
 	if (err)
 		goto out;
-	iter->initial_pid_ns = in_initial_pid_ns();
+	iter->initial_pid_ns = pidns__is_initial();
 	*ret = iter;
 	return 0;
 out:

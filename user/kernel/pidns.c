@@ -16,6 +16,13 @@ uint32_t pidns__of_proc(void)
 	return st.st_ino == INITIAL_PIDNS ? 0 : (uint32_t)st.st_ino;
 }
 
+bool pidns__is_initial(void)
+{
+	struct stat st;
+
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == INITIAL_PIDNS;
+}
+
 int pidns__own_pid(void)
 {
 	char link[16];

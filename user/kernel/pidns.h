@@ -3,10 +3,14 @@
 #ifndef BINDTRACE_KERNEL_PIDNS_H
 #define BINDTRACE_KERNEL_PIDNS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Inode number of the pid namespace that /proc shows; 0: the initial one, or not known. */
 uint32_t pidns__of_proc(void);
+
+/* Are we in the initial one ourselves? Then no process is hidden from us. */
+bool pidns__is_initial(void);
 
 /* This process in /proc, which may have been mounted in a namespace above its own. */
 int pidns__own_pid(void);

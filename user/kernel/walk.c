@@ -280,6 +280,12 @@ int walk__udp(struct walk *walk, uint32_t protocol, uint16_t port, struct snapsh
 	return walk_port(walk, protocol, port, udp_with_fd, snap);
 }
 
+int walk__protocol(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap)
+{
+	return protocol == PROTO_TCP ? walk__port(walk, port, snap)
+				     : walk__udp(walk, protocol, port, snap);
+}
+
 /* The port that a run ended in the middle of is walked again: its sockets are dropped first. */
 static void drop_port(struct snapshot *snap, uint16_t port)
 {

@@ -27,6 +27,9 @@ int walk__port(struct walk *walk, uint16_t port, struct snapshot *snap);
  */
 int walk__udp(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap);
 
+/* One of the two, by the protocol. */
+int walk__protocol(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap);
+
 /*
  * Every TCP socket on the ports low..high of the namespace, for usage__sum(): snap_sock.bucket is 1
  * where a bind() has marked the port, else 0.
