@@ -11,6 +11,7 @@
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
 #include "descend.h"
+#include "detach.h"
 #include "iter.h"
 #include "live.h"
 
@@ -342,9 +343,8 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 
 static void unload(struct live *live)
 {
+	detach__links(live->links, live->n_hooks);
 	for (int i = 0; i < live->n_hooks; i++) {
-		bpf_link__destroy(live->links[i]);
-		live->links[i] = NULL;
 		live->optional[i] = false;
 		live->skip[i] = SKIP_LOSES;
 	}

@@ -178,8 +178,9 @@ struct snap_device {
 struct snapshot {
 	uint32_t protocol; /* PROTO_TCP, PROTO_UDP, PROTO_UDPLITE */
 	uint16_t port;
-	uint64_t netns;	  /* inode number, as in /proc/PID/ns/net; 0: unknown */
-	char *netns_name; /* "web" of `ip netns`, or NULL */
+	uint64_t netns;			/* inode number, as in /proc/PID/ns/net; 0: unknown */
+	char *netns_name;		/* "web" of `ip netns`, or NULL */
+	struct proc_info *netns_member; /* a process in one that has no name, or NULL */
 	struct kernel_rules kernel;
 	enum evidence evidence;
 	bool truncated;		/* the walk ended before the last socket */

@@ -228,6 +228,9 @@ static const struct field port_fields[] = {
 	{"port", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"netns", KIND_INTEGER, OR_NULL, NULL, "inode of the network namespace"},
 	{"netns_name", KIND_STRING, OR_NULL, NULL, "of `ip netns`"},
+	{"netns_process", KIND_REF, OR_NULL, "process",
+	 "one that is in, or keeps, a namespace without a name; null: has one, is our own, "
+	 "unknown"},
 	{"evidence", KIND_REF, ALWAYS, "evidence", NULL},
 	{"note", KIND_STRING, OR_NULL, NULL, "what another kernel or privilege would add"},
 	{"holders", KIND_REFS, ALWAYS, "socket", "the most relevant first; may be cut"},
