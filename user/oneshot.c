@@ -141,6 +141,21 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	return 0;
 }
 
+static const char udp_note[] =
+	"more than ten UDP sockets share this port's slot of the kernel's table: kernels without "
+	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address";
+
+static void add_udp_note(struct port_report *report)
+{
+	for (size_t i = 0; i < report->n_what_ifs && !report->note; i++) {
+		const struct what_if *what_if = &report->what_ifs[i];
+
+		if (what_if->verdict.refused == TRI_YES && !what_if->facts.error &&
+		    rules__may_miss(&report->snap, &what_if->req))
+			report->note = udp_note;
+	}
+}
+
 static int explain_all(struct port_report *report)
 {
 	int err = 0;
@@ -188,6 +203,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	err = ask__what_ifs(ask, &report);
 	if (!err)
 		err = explain_all(&report);
+	add_udp_note(&report);
 	if (!err)
 		err = sink__port(&shot->sink, &report);
 	if (!err)

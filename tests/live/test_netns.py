@@ -282,7 +282,7 @@ def check_unnamed():
         same("netns_process", os.stat(f"/proc/{line['netns_process']['pid']}/ns/net").st_ino,
              line["netns"])
         contains("text", " ".join(run("--port", port, "--netns", pid).out.split()),
-                 f"in network namespace {line['netns']} (that of mkstate[{pid}])")
+                 f"in network namespace {line['netns']} (that of bt-listener[{pid}])")
 
 
 def check_device_all():

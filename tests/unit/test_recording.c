@@ -653,11 +653,11 @@ static void knows_every_struct(void **state)
 	assert_int_equal(sizeof(struct sock_hold), 16);
 	assert_int_equal(sizeof(struct proc_info), 64);
 	assert_int_equal(sizeof(struct kernel_rules), 4);
-	assert_int_equal(sizeof(struct snapshot), 168);
-	assert_int_equal(offsetof(struct conflict_report, verdict), 8784);
+	assert_int_equal(sizeof(struct snapshot), 176);
+	assert_int_equal(offsetof(struct conflict_report, verdict), 8792);
 	assert_int_equal(offsetof(struct what_if, verdict), 80);
 	assert_int_equal(sizeof(struct what_if), offsetof(struct what_if, otherwise) + 8);
-	assert_int_equal(sizeof(struct port_report), 200);
+	assert_int_equal(sizeof(struct port_report), 208);
 	assert_int_equal(sizeof(struct bind_report), 200);
 	assert_int_equal(sizeof(struct state_report), 152);
 	assert_int_equal(sizeof(struct run_start), 48);

@@ -232,7 +232,8 @@ static const struct field port_fields[] = {
 	 "one that is in, or keeps, a namespace without a name; null: has one, is our own, "
 	 "unknown"},
 	{"evidence", KIND_REF, ALWAYS, "evidence", NULL},
-	{"note", KIND_STRING, OR_NULL, NULL, "what another kernel or privilege would add"},
+	{"note", KIND_STRING, OR_NULL, NULL,
+	 "what another kernel or privilege would add, or may do otherwise"},
 	{"holders", KIND_REFS, ALWAYS, "socket", "the most relevant first; may be cut"},
 	{"holders_total", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"truncated", KIND_BOOLEAN, ALWAYS, NULL, "a list was cut, or the evidence is not all"},
