@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# One file that runs anywhere: `make static [ARCH=arm64]` leaves build/static/ARCH/bindtrace, with what
+# a debugger wants next to it in bindtrace.debug. Included by the Makefile, which is run once more with
+# the settings of the other architecture and a build directory of its own.
+#
+# The same source gives the same bytes, wherever and whenever it is built: no path of the build is in
+# it (-ffile-prefix-map), no time (-Wdate-time makes __DATE__ an error), no order of a directory.
+
+host_arch   := $(subst aarch64,arm64,$(shell uname -m))
+ARCH        ?= $(host_arch)
+STATIC_ARCH := $(patsubst amd64,x86_64,$(patsubst aarch64,arm64,$(ARCH)))
+STATIC_OUT  := build/static/$(STATIC_ARCH)
+CROSS        = $(if $(filter-out $(host_arch),$(STATIC_ARCH)),aarch64-linux-gnu-)
+
+# Once for all that a static build is told; the sub-make takes it from its command line.
+STATIC_CFLAGS = -O2 -g -fstack-protector-strong -Wdate-time
+STATIC_MAKE   = $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS) CC=$(CROSS)gcc \
+	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" LDFLAGS=-static-pie
+
+ifneq ($(SYSROOT),)
+CPPFLAGS   += -isystem $(SYSROOT)/usr/include
+ALL_CFLAGS += -ffile-prefix-map=$(SYSROOT)=sysroot
+LIBS       := -L$(SYSROOT)/usr/lib/$(MULTIARCH) $(LIBS)
+endif
+
+static static-mkstate: contrib/install-deps contrib/cross-libs
+	@case $(host_arch)-$(STATIC_ARCH) in x86_64-x86_64 | arm64-arm64 | x86_64-arm64) ;; \
+	*) echo "make static: cannot build for ARCH=$(ARCH) on $(host_arch); on x86_64 say ARCH=x86_64 or ARCH=arm64" >&2; \
+		exit 2 ;; esac
+	@$(if $(CROSS),contrib/install-deps arm64)
+	@sysroot=$(if $(CROSS),$$(contrib/cross-libs)); \
+	$(STATIC_MAKE) SYSROOT="$$sysroot" $(if $(filter static,$@),$(STATIC_OUT)/bindtrace,$(STATIC_OUT)/obj/tests/mkstate)
+
+static: ## build/static/ARCH/bindtrace: one file that runs on every kernel; ARCH=arm64 is cross-built
+
+$(STATIC_OUT)/bindtrace: $B/bindtrace
+	$(call say,STRIP,$@)
+	$Q$(CROSS)objcopy --only-keep-debug $< $@.debug
+	$Q$(CROSS)strip -o $@ $<
+	$Q$(CROSS)objcopy --add-gnu-debuglink=$@.debug $@
+
+static-test: bindtrace $B/.test-deps ## static binaries: the same bytes twice; on kernels of x86-64 and arm64
+	@tests/static/run
+
+.PHONY: static static-mkstate static-test
