@@ -8,30 +8,32 @@
 
 host_arch   := $(subst aarch64,arm64,$(shell uname -m))
 ARCH        ?= $(host_arch)
-STATIC_ARCH := $(patsubst amd64,x86_64,$(patsubst aarch64,arm64,$(ARCH)))
+STATIC_ARCH := $(patsubst x86,x86_64,$(patsubst amd64,x86_64,$(patsubst aarch64,arm64,$(ARCH))))
 STATIC_OUT  := build/static/$(STATIC_ARCH)
-CROSS        = $(if $(filter-out $(host_arch),$(STATIC_ARCH)),aarch64-linux-gnu-)
+CROSS       := $(if $(filter-out $(host_arch),$(STATIC_ARCH)),aarch64-linux-gnu-)
 
-# Once for all that a static build is told; the sub-make takes it from its command line.
-STATIC_CFLAGS = -O2 -g -fstack-protector-strong -Wdate-time
-STATIC_MAKE   = $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS) CC=$(CROSS)gcc \
-	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" LDFLAGS=-static-pie
+STATIC_CFLAGS := -O2 -g -fstack-protector-strong -Wdate-time
+STATIC_MAKE   := $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS) CC=$(CROSS)gcc \
+	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" \
+	LDFLAGS=-static-pie SYSROOT=$(if $(CROSS),"$$(contrib/cross-libs)")
 
+# Where another architecture's libraries and their headers are; its C library comes with the compiler.
 ifneq ($(SYSROOT),)
 CPPFLAGS   += -isystem $(SYSROOT)/usr/include
 ALL_CFLAGS += -ffile-prefix-map=$(SYSROOT)=sysroot
 LIBS       := -L$(SYSROOT)/usr/lib/$(MULTIARCH) $(LIBS)
 endif
 
-static static-mkstate: contrib/install-deps contrib/cross-libs
-	@case $(host_arch)-$(STATIC_ARCH) in x86_64-x86_64 | arm64-arm64 | x86_64-arm64) ;; \
-	*) echo "make static: cannot build for ARCH=$(ARCH) on $(host_arch); on x86_64 say ARCH=x86_64 or ARCH=arm64" >&2; \
-		exit 2 ;; esac
-	@$(if $(CROSS),contrib/install-deps arm64)
-	@sysroot=$(if $(CROSS),$$(contrib/cross-libs)); \
-	$(STATIC_MAKE) SYSROOT="$$sysroot" $(if $(filter static,$@),$(STATIC_OUT)/bindtrace,$(STATIC_OUT)/obj/tests/mkstate)
-
 static: ## build/static/ARCH/bindtrace: one file that runs on every kernel; ARCH=arm64 is cross-built
+	@case $(host_arch)-$(STATIC_ARCH) in x86_64-x86_64 | arm64-arm64 | x86_64-arm64) ;; *) \
+		echo "make static: cannot build for ARCH=$(ARCH) here; say ARCH=$(host_arch)$(if \
+		$(filter x86_64,$(host_arch)), or ARCH=arm64)" >&2; exit 2 ;; esac
+	@$(if $(CROSS),contrib/install-deps arm64)
+	@$(if $(CROSS),contrib/cross-libs >/dev/null)
+	+@$(STATIC_MAKE) $(STATIC_OUT)/bindtrace
+
+static-mkstate: static # for the tests on that architecture
+	+@$(STATIC_MAKE) $(STATIC_OUT)/obj/tests/mkstate
 
 $(STATIC_OUT)/bindtrace: $B/bindtrace
 	$(call say,STRIP,$@)
