@@ -14,8 +14,8 @@ def check_features():
         same(what, rows[what][0], "yes")
     fexit = FENTRY or HOOKS  # what is tried does not depend on what a run is told
     same("fexit", rows["live, fexit"][0], "yes" if fexit else "no")
-    if fexit:
-        contains("fexit", rows["live, fexit"][1], "fexit inet_csk_bind_conflict")
+    contains("fexit", rows["live, fexit"][1],
+             "fexit inet_csk_bind_conflict" if fexit else "Operation not supported")
     contains("kprobes", rows["live, kprobes"][1], "kprobe inet_csk_bind_conflict")
     same("owner lookup", rows["owner lookup"][1], "task_file iterator")
     for what in ("refused connect()", "UDP, UDP-Lite", "other errors", "former owners, states"):
@@ -25,11 +25,19 @@ def check_features():
 
 
 def check_hooks():
-    """What a live run takes by itself, or was told to."""
+    """What a live run takes by itself, or was told to; kprobes alone say what they don't see."""
     with Tracer() as tracer:
         hooks = tracer.ready().lines[0]["hooks"]
         tracer.stop()
+        err = tracer.err()
     check(hooks and any("probe" in x for x in hooks) != bool(FENTRY), f"hooks: {hooks}")
+    if FENTRY:
+        same("stderr", err, "")
+        return
+    contains("stderr", err, "not watched: refused connect(), UDP, ",
+             "(--hooks kprobe)" if HOOKS else "(no fexit here: Operation not supported)")
+    if not HOOKS:
+        refused_usage(run("--hooks", "fentry", "--duration", "0.1"), 3)
 
 
 def check_kprobe_sight():

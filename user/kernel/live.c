@@ -14,7 +14,8 @@
 #include "iter.h"
 #include "live.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and comes there */
 
 /* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
 enum skip {
@@ -334,8 +335,9 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		err = set_cgroup(live, filter->cgroup);
 	if (!err)
 		err = attach(live);
+	/* No trampolines, as on arm64 before 6.4. */
 	if (err)
-		return err;
+		return err == -KERNEL_ENOTSUPP ? -ENOTSUP : err;
 	note_present(live);
 	return set_pids(live, filter);
 }
