@@ -17,6 +17,8 @@ STATIC_MAKE   := $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS)
 	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" \
 	LDFLAGS=-static-pie SYSROOT=$(if $(CROSS),"$$(contrib/cross-libs)")
 
+$(USER_OBJS) $B/user/main.o: contrib/static.mk
+
 # Where another architecture's libraries and their headers are; its C library comes with the compiler.
 ifneq ($(SYSROOT),)
 CPPFLAGS   += -isystem $(SYSROOT)/usr/include

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--features and --json-schema."""
 from harness import check, contains, same
-from tool import FENTRY, HOOKS, OLD, Tracer, refused_usage, run
+from tool import FENTRY, HOOKS, OLD, WHY_NO_FENTRY, Tracer, refused_usage, run
 
 
 def check_features():
@@ -15,7 +15,7 @@ def check_features():
     fexit = FENTRY or HOOKS  # what is tried does not depend on what a run is told
     same("fexit", rows["live, fexit"][0], "yes" if fexit else "no")
     contains("fexit", rows["live, fexit"][1],
-             "fexit inet_csk_bind_conflict" if fexit else "Operation not supported")
+             "fexit inet_csk_bind_conflict" if fexit else WHY_NO_FENTRY)
     contains("kprobes", rows["live, kprobes"][1], "kprobe inet_csk_bind_conflict")
     same("owner lookup", rows["owner lookup"][1], "task_file iterator")
     for what in ("refused connect()", "UDP, UDP-Lite", "other errors", "former owners, states"):
@@ -35,7 +35,7 @@ def check_hooks():
         same("stderr", err, "")
         return
     contains("stderr", err, "not watched: refused connect(), UDP, ",
-             "(--hooks kprobe)" if HOOKS else "(no fexit here: Operation not supported)")
+             "(--hooks kprobe)" if HOOKS else f"(no fexit here: {WHY_NO_FENTRY})")
     if not HOOKS:
         refused_usage(run("--hooks", "fentry", "--duration", "0.1"), 3)
 

@@ -18,6 +18,8 @@ KERNEL, _, ARCH = os.environ.get("BINDTRACE_VM_KERNEL", "").partition("-")
 OLD = KERNEL == "5.10"
 HOOKS = os.environ.get("BINDTRACE_HOOKS")  # run --hooks
 # Direct calls from ftrace, which fexit wants, came to arm64 with 6.4.
+WHY_NO_FENTRY = ("the kernel lists no function inet_csk_bind_conflict" if KERNEL == "5.10" else
+                 "Operation not supported")
 FENTRY = HOOKS != "kprobe" and (not ARCH or KERNEL not in ("5.10", "6.1"))
 PAIR = FENTRY and not OLD  # --cross-check can watch the kernel's test of a pair
 LINE_LIMIT = 4096
