@@ -3,7 +3,7 @@
 metrics-test: bindtrace $B/.test-deps ## the counters, in a real node_exporter and Prometheus
 	@tests/metrics/run
 
-kubernetes-test: $B/.test-deps ## the DaemonSet against Kubernetes' own types
+kubernetes-test: bindtrace $B/.test-deps ## the DaemonSet against Kubernetes' own types
 	@tests/kubernetes/run
 
 .PHONY: metrics-test kubernetes-test
