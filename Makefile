@@ -28,13 +28,15 @@ BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
 USER_SRCS  := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
+# Targets of their own, next to what they build.
+EXTRA_MK   := $(sort $(wildcard tests/*/build.mk contrib/*.mk))
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 
 all: bindtrace ## build ./bindtrace (installs what is missing first)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile contrib/*.mk
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile $(EXTRA_MK)
 
 # ---- build --------------------------------------------------------------------------------------
 
@@ -122,7 +124,7 @@ $B/tests/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_OBJS)
 fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SECONDS=60 searches on
 	@tests/fuzz/run $B/tests/fuzz
 
--include tests/states/build.mk tests/oracle/build.mk contrib/static.mk
+-include $(EXTRA_MK)
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)

@@ -310,6 +310,11 @@ const struct sock_hold *snapshot__holds(const struct snapshot *snap, uint32_t so
 
 void proc_info__free(struct proc_info *proc); /* frees the strings; accepts NULL */
 
+#define POD_UID_MAX 37 /* with its NUL */
+/* The uid of the Kubernetes pod that it is in, as its cgroup says. False: none, ret is untouched.
+ */
+bool proc_info__pod(const struct proc_info *proc, char ret[POD_UID_MAX]);
+
 bool ip_addr__is_any(uint16_t family, const struct ip_addr *addr);
 bool ip_addr__is_mapped(const struct ip_addr *addr); /* ::ffff:a.b.c.d; AF_INET6 only */
 bool ip_addr__is_link_local(uint16_t family, const struct ip_addr *addr); /* fe80::/10 */

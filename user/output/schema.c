@@ -59,6 +59,7 @@ static const struct field process_fields[] = {
 	{"cgroup", KIND_STRING, OR_NULL, NULL, "path in cgroup v2, cut at 256 bytes"},
 	{"unit", KIND_STRING, OR_NULL, NULL, "of systemd"},
 	{"container", KIND_STRING, OR_NULL, NULL, "its id"},
+	{"pod", KIND_STRING, OR_NULL, NULL, "uid of the Kubernetes pod"},
 	END_OF_FIELDS,
 };
 
