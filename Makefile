@@ -33,7 +33,7 @@ UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 all: bindtrace ## build ./bindtrace (installs what is missing first)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile contrib/install.mk
 
 # ---- build --------------------------------------------------------------------------------------
 
@@ -122,6 +122,7 @@ fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SEC
 	@tests/fuzz/run $B/tests/fuzz
 
 -include tests/states/build.mk tests/oracle/build.mk
+include contrib/install.mk
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)
