@@ -118,8 +118,8 @@ int features_report__run(const struct options *opts)
 		row("BPF tracing", "no", features__lack_text(features.lack));
 		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
 		row("live, -- COMMAND", "no", "");
-		return check_printed(features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED
-								      : EXIT_KERNEL);
+		return check_printed(features__is_refused(&features) ? EXIT_NOT_PERMITTED
+								     : EXIT_KERNEL);
 	}
 	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
 	try_walk(&features);

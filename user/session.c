@@ -17,6 +17,7 @@
 #include "kernel/live.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
+#include "kernel/permission.h"
 #include "kernel/pidns.h"
 #include "log.h"
 #include "session.h"
@@ -309,6 +310,8 @@ static void open_explainer(struct session *session)
 
 static enum exit_status refuse_start(const struct session *session, int err)
 {
+	if (err == -EPERM && permission__is_memlock_short())
+		return start__report_error(err);
 	/* BPF itself is permitted, that has been tried: what EPERM (a policy) and EACCES (the
 	 * verifier) refuse is refused to root as well. */
 	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH || err == -EPERM ||
@@ -348,6 +351,9 @@ static int open_live(struct session *session)
 
 	if (err)
 		return start__netns_error(opts, err);
+	err = start__check_pids(opts);
+	if (err)
+		return err;
 	set_filter(opts, &own_pid, &filter);
 	open_explainer(session);
 	err = live__open(&session->features, &filter, opts->hooks, opts->cross_check,
@@ -426,7 +432,7 @@ static int run(struct session *session)
 	if (session->features.lack) {
 		log__line("%s; `bindtrace --port PORT` works without",
 			  features__lack_text(session->features.lack));
-		return session->features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+		return features__is_refused(&session->features) ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
 	}
 	/* Around a command, standard output is the command's: reports go to standard error as text.
 	 */

@@ -8,6 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "features.h"
+#include "permission.h"
+
+#define OWN_BTF "/sys/kernel/btf/vmlinux"
 
 static const struct btf_type *find_func_proto(const struct btf *btf, const char *name)
 {
@@ -82,9 +85,11 @@ static enum features_lack try_load(void)
 
 	if (fd >= 0) {
 		close(fd);
-		return LACK_NOTHING;
+		return permission__is_locked_down() ? LACK_LOCKDOWN : LACK_NOTHING;
 	}
-	return fd == -EPERM || fd == -EACCES ? LACK_PERMISSION : LACK_TRACING;
+	if (fd == -EPERM || fd == -EACCES || (fd == -ENOSYS && permission__has_seccomp()))
+		return LACK_PERMISSION;
+	return LACK_TRACING;
 }
 
 static int64_t tick_length_ns(void)
@@ -124,17 +129,29 @@ int features__probe(const char *btf_path, struct features *ret)
 	return 0;
 }
 
+static const char *btf_lack_text(void)
+{
+	if (!access(OWN_BTF, F_OK) && access(OWN_BTF, R_OK))
+		return "no type information of this kernel: " OWN_BTF
+		       " may not be read; permit it, or give a copy with --btf FILE";
+	return "no type information of this kernel: there is no " OWN_BTF
+	       "; mount /sys if it is not, or give it with --btf FILE";
+}
+
 const char *features__lack_text(enum features_lack lack)
 {
 	switch (lack) {
 	case LACK_PERMISSION:
-		return "not permitted to use BPF; run as root (or with CAP_BPF and CAP_PERFMON)";
+		return permission__why();
+	case LACK_LOCKDOWN:
+		return "not permitted: kernel lockdown is at \"confidentiality\", where BPF reads "
+		       "no "
+		       "kernel memory; boot with lockdown=integrity, which is no obstacle";
 	case LACK_TRACING:
 		return "this kernel has no BPF tracing programs (CONFIG_BPF_EVENTS); boot a kernel "
 		       "that has them, every Debian kernel does";
 	case LACK_BTF:
-		return "this kernel has no type information (/sys/kernel/btf/vmlinux); "
-		       "give it with --btf FILE";
+		return btf_lack_text();
 	case LACK_NOTHING:
 		break;
 	}
