@@ -33,7 +33,7 @@ UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 all: bindtrace ## build ./bindtrace (installs what is missing first)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # ---- build --------------------------------------------------------------------------------------
 
@@ -121,7 +121,7 @@ $B/tests/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_OBJS)
 fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SECONDS=60 searches on
 	@tests/fuzz/run $B/tests/fuzz
 
--include tests/states/build.mk tests/oracle/build.mk
+-include tests/states/build.mk tests/oracle/build.mk tests/people/build.mk
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "features_report.h"
 #include "kernel/features.h"
+#include "kernel/hooks_off.h"
 #include "kernel/live.h"
 #include "kernel/owner_iter.h"
 #include "kernel/walk.h"
@@ -22,11 +23,17 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 		      unsigned *ret_sees)
 {
 	const struct live_filter filter = {.states = true};
+	const char *off = hooks_off__why(kind == HOOKS_KPROBE);
 	struct live *live;
 	int err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
 
 	if (err) {
 		row(what, "no", strerror(-err));
+		return false;
+	}
+	if (off) {
+		row(what, "no", off);
+		live__free(live);
 		return false;
 	}
 	row(what, "yes", live__hooks(live));

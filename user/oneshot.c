@@ -461,10 +461,10 @@ static void tell_container(const struct oneshot *shot)
 {
 	const struct options *opts = shot->opts;
 
-	if (shot->status == EXIT_OK && opts->netns == NETNS_DEFAULT && !opts->wait &&
+	if (shot->status != EXIT_REFUSED && opts->netns == NETNS_DEFAULT && !opts->wait &&
 	    !opts->quiet && permission__in_container() && permission__in_other_netns())
-		log__line("free in this container, which has ports of its own; ask about the "
-			  "host's, published ones included, on the host");
+		log__line("this container has ports of its own; ask about the host's, published "
+			  "ones included, on the host");
 }
 
 static void explain_failure(struct oneshot *shot, int err)

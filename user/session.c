@@ -14,6 +14,7 @@
 #include "explain.h"
 #include "filters.h"
 #include "kernel/decode.h"
+#include "kernel/hooks_off.h"
 #include "kernel/live.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
@@ -308,10 +309,16 @@ static void open_explainer(struct session *session)
 	}
 }
 
+static enum exit_status refuse_lack(enum features_lack lack, enum exit_status status)
+{
+	log__line("%s; `bindtrace --port PORT` works without", features__lack_text(lack));
+	return status;
+}
+
 static enum exit_status refuse_start(const struct session *session, int err)
 {
 	if (err == -EPERM && permission__is_memlock_short())
-		return start__report_error(err);
+		return refuse_lack(LACK_PERMISSION, EXIT_NOT_PERMITTED);
 	/* BPF itself is permitted, that has been tried: what EPERM (a policy) and EACCES (the
 	 * verifier) refuse is refused to root as well. */
 	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH || err == -EPERM ||
@@ -323,6 +330,18 @@ static enum exit_status refuse_start(const struct session *session, int err)
 		return EXIT_KERNEL;
 	}
 	return start__report_error(err);
+}
+
+/* Rather no run than one that never sees anything. */
+static int check_armed(const struct session *session)
+{
+	bool kprobes = session->opts->hooks == HOOKS_KPROBE || live__fallback_error(session->live);
+	const char *off = hooks_off__why(kprobes);
+
+	if (!off)
+		return 0;
+	log__line("%s; `bindtrace --port PORT` needs none of it", off);
+	return EXIT_KERNEL;
 }
 
 static void set_filter(const struct options *opts, const int *own_pid, struct live_filter *ret)
@@ -364,7 +383,9 @@ static int open_live(struct session *session)
 	}
 	if (err)
 		return refuse_start(session, err);
-	err = sight__check(opts, session->live);
+	err = check_armed(session);
+	if (!err)
+		err = sight__check(opts, session->live);
 	if (err)
 		return err;
 	live__memory_fds(session->live, &former_fd, &exes_fd);
@@ -430,9 +451,10 @@ static int run(struct session *session)
 	if (err)
 		return err;
 	if (session->features.lack) {
-		log__line("%s; `bindtrace --port PORT` works without",
-			  features__lack_text(session->features.lack));
-		return features__is_refused(&session->features) ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+		bool refused = features__is_refused(&session->features);
+
+		return refuse_lack(session->features.lack,
+				   refused ? EXIT_NOT_PERMITTED : EXIT_KERNEL);
 	}
 	/* Around a command, standard output is the command's: reports go to standard error as text.
 	 */

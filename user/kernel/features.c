@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bpf_api.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -131,7 +132,11 @@ int features__probe(const char *btf_path, struct features *ret)
 
 static const char *btf_lack_text(void)
 {
-	if (!access(OWN_BTF, F_OK) && access(OWN_BTF, R_OK))
+	int fd = open(OWN_BTF, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOENT)
 		return "no type information of this kernel: " OWN_BTF
 		       " may not be read; permit it, or give a copy with --btf FILE";
 	return "no type information of this kernel: there is no " OWN_BTF
