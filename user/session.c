@@ -276,7 +276,7 @@ static int announce(struct session *session, uint32_t netns)
 		.netns = netns ? "one" : "all",
 	};
 
-	filters__describe(session->opts, netns, pidns__own_pid(), filters, sizeof(filters));
+	filters__describe(session->opts, netns, filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
 }
 
