@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 #include "permission.h"
 
@@ -22,14 +21,30 @@
 #define PROC_USER_INIT_INO 0xEFFFFFFDu
 #define PROC_PID_INIT_INO  0xEFFFFFFCu
 
+/* A line of /proc/self/status, without its name. */
+static bool read_status(const char *name, char *buf, size_t size)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	size_t len = strlen(name);
+	char line[256];
+	bool found = false;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, name, len);
+	fclose(file);
+	if (found)
+		snprintf(buf, size, "%s", line + len);
+	return found;
+}
+
+/* As the container has left them: capget() leaves out those that AppArmor denies as well. */
 static uint64_t effective_capabilities(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+	char text[64];
 
-	if (syscall(SYS_capget, &header, data))
-		return 0;
-	return data[0].effective | (uint64_t)data[1].effective << 32;
+	return read_status("CapEff:", text, sizeof(text)) ? strtoull(text, NULL, 16) : 0;
 }
 
 static bool has(uint64_t set, int capability)
@@ -71,16 +86,9 @@ static bool read_line(const char *path, char *buf, size_t size)
 
 bool permission__has_seccomp(void)
 {
-	FILE *file = fopen("/proc/self/status", "re");
-	char line[256];
-	bool found = false;
+	char text[64];
 
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof(line), file))
-		found = !strncmp(line, "Seccomp:\t2", 10);
-	fclose(file);
-	return found;
+	return read_status("Seccomp:", text, sizeof(text)) && strtol(text, NULL, 10) == 2;
 }
 
 /* A map one page larger than the limit: refused where the kernel counts BPF's memory so (to 5.10).
