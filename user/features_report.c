@@ -25,15 +25,15 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 	const struct live_filter filter = {.states = true};
 	const char *off = hooks_off__why(kind == HOOKS_KPROBE);
 	struct live *live;
-	int err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
+	int err;
 
-	if (err) {
-		row(what, "no", strerror(-err));
-		return false;
-	}
 	if (off) {
 		row(what, "no", off);
-		live__free(live);
+		return false;
+	}
+	err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
+	if (err) {
+		row(what, "no", strerror(-err));
 		return false;
 	}
 	row(what, "yes", live__hooks(live));

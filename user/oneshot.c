@@ -11,6 +11,7 @@
 #include "kernel/diag.h"
 #include "kernel/features.h"
 #include "kernel/former.h"
+#include "kernel/hooks_off.h"
 #include "kernel/netns.h"
 #include "kernel/netns_iter.h"
 #include "kernel/owner_iter.h"
@@ -279,8 +280,9 @@ static int wait_for_ports(struct oneshot *shot, struct ask *ask)
 	if (is_hopeless(shot, ask))
 		return 0;
 	snapshot__init(&waiter.first);
-	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
-				     shot->opts->hooks, &wait))
+	if (shot->walk && !hooks_off__why(shot->opts->hooks == HOOKS_KPROBE) &&
+	    wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
+		       shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
 	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
 	wait__free(wait);

@@ -333,9 +333,8 @@ static enum exit_status refuse_start(const struct session *session, int err)
 }
 
 /* Rather no run than one that never sees anything. */
-static int check_armed(const struct session *session)
+static int check_armed(bool kprobes)
 {
-	bool kprobes = session->opts->hooks == HOOKS_KPROBE || live__fallback_error(session->live);
 	const char *off = hooks_off__why(kprobes);
 
 	if (!off)
@@ -371,6 +370,9 @@ static int open_live(struct session *session)
 	if (err)
 		return start__netns_error(opts, err);
 	err = start__check_pids(opts);
+	/* Before: the kernel warns about hooks that come and go while ftrace is off. */
+	if (!err)
+		err = check_armed(opts->hooks == HOOKS_KPROBE);
 	if (err)
 		return err;
 	set_filter(opts, &own_pid, &filter);
@@ -383,7 +385,7 @@ static int open_live(struct session *session)
 	}
 	if (err)
 		return refuse_start(session, err);
-	err = check_armed(session);
+	err = check_armed(opts->hooks == HOOKS_KPROBE || live__fallback_error(session->live));
 	if (!err)
 		err = sight__check(opts, session->live);
 	if (err)
