@@ -114,7 +114,7 @@ void filters__describe(const struct options *opts, uint32_t netns, char *buf, si
 	if (netns)
 		put(&text, "%snetns %u", separator(&text), netns);
 	if (opts->command)
-		put(&text, "%sthe command and its descendants", separator(&text));
+		put(&text, "%sof the command", separator(&text));
 	put_pids(&text, opts->pids, opts->n_pids);
 	put_word(&text, "comm", opts->comm);
 	if (opts->have_uid_filter)

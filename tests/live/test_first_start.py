@@ -374,6 +374,7 @@ def check_no_ftrace():
         said(run(*LIVE), 3, "kernel.ftrace_enabled=1")
         said(run("--hooks", "kprobe", *LIVE), 3, "kernel.ftrace_enabled=1")
         contains("features", run("--features").out, "sysctl kernel.ftrace_enabled=1")
+        same("--wait", run("--port", Said.port(), "--wait=0.1", "-q").status, 1)
     works()
 
 

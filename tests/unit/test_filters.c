@@ -32,7 +32,7 @@ static const struct row rows[] = {
 	{"-p|12,13", 0, "pids 12, 13 with descendants"},
 	{"-p|1,2,3,4,5,6,7,8,9,10", 0, "pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more with descendants"},
 	{"--comm|nginx|-u|1000|-c|/system.slice", 0, "comm nginx, uid 1000, cgroup /system.slice"},
-	{"-P80|--|true", 0, "port 80, the command and its descendants"},
+	{"-P80|--|true", 0, "port 80, of the command"},
 };
 
 static void describe(const char *line, uint32_t netns, char *buf, size_t size)
