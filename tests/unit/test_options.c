@@ -242,6 +242,9 @@ static const struct bad bad_rows[] = {
 	{"./server|--listen|:80", "stray argument './server'; did you mean: bindtrace -- ./server"},
 	{"-P80|x", "stray argument 'x'; did you mean: bindtrace -- x"},
 	{"--bogus", "unknown option '--bogus'; `bindtrace --help` lists them all"},
+	{"--ports|80",
+	 "unknown option '--ports'; did you mean --port? `bindtrace --help` lists them "
+	 "all"},
 	{"--bogus=1", "unknown option '--bogus=1'; `bindtrace --help` lists them all"},
 	{"-x", "unknown option '-x'; `bindtrace --help` lists them all"},
 	{"-jxq", "unknown option '-x'; `bindtrace --help` lists them all"},
