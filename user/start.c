@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 #include "kernel/netns.h"
@@ -67,8 +66,11 @@ enum exit_status start__check_pids(const struct options *opts)
 {
 	for (size_t i = 0; i < opts->n_pids; i++) {
 		int pid = opts->pids[i];
+		char path[32];
 
-		if (!kill(pid, 0) || errno != ESRCH)
+		/* By /proc, whose numbers these are: it may be another pid namespace's. */
+		snprintf(path, sizeof(path), "/proc/%d", pid);
+		if (!access(path, F_OK) || access("/proc/self", F_OK))
 			continue;
 		log__line("--pid %d: no such process%s", pid,
 			  pid <= 65535 ? "; a port is given with -P or --port" : "");
