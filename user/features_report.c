@@ -33,7 +33,10 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 	}
 	err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
 	if (err) {
-		row(what, "no", strerror(-err));
+		row(what, "no",
+		    kind == HOOKS_KPROBE && !hooks_off__has_kprobes()
+			    ? "this kernel was built without kprobes"
+			    : strerror(-err));
 		return false;
 	}
 	row(what, "yes", live__hooks(live));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <unistd.h>
 #include "hooks_off.h"
 
 static bool is_zero(const char *path)
@@ -23,4 +24,10 @@ const char *hooks_off__why(bool kprobes)
 		return "kprobes are switched off on this host; switch them on: echo 1 "
 		       ">/sys/kernel/debug/kprobes/enabled";
 	return NULL;
+}
+
+bool hooks_off__has_kprobes(void)
+{
+	return access("/sys/bus/event_source", F_OK) ||
+	       !access("/sys/bus/event_source/devices/kprobe", F_OK);
 }

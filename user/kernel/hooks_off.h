@@ -10,4 +10,7 @@
  */
 const char *hooks_off__why(bool kprobes);
 
+/* Was this kernel built with kprobes? true where /sys can't tell. */
+bool hooks_off__has_kprobes(void);
+
 #endif
