@@ -49,7 +49,7 @@ int start__features(const struct options *opts, struct features *ret)
 
 	if (!err && opts->btf_path && !ret->lack && !is_of_this_kernel(ret)) {
 		log__line("--btf %s: not the type information of this kernel (%s); leave it out "
-			  "where /sys/kernel/btf/vmlinux is there",
+			  "if /sys/kernel/btf/vmlinux is there",
 			  opts->btf_path, ret->release);
 		return EXIT_USAGE;
 	}

@@ -140,7 +140,7 @@ static const char *btf_lack_text(void)
 		return "no type information of this kernel: " OWN_BTF
 		       " may not be read; permit it, or give a copy with --btf FILE";
 	return "no type information of this kernel: there is no " OWN_BTF
-	       "; mount /sys if it is not, or give it with --btf FILE";
+	       "; mount /sys if that is missing, or give the file with --btf FILE";
 }
 
 const char *features__lack_text(enum features_lack lack)
