@@ -36,7 +36,7 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 		row(what, "no",
 		    kind == HOOKS_KPROBE && !hooks_off__has_kprobes()
 			    ? "this kernel was built without kprobes"
-			    : strerror(-err));
+			    : live__error_text(err));
 		return false;
 	}
 	row(what, "yes", live__hooks(live));

@@ -79,7 +79,8 @@ enum exit_status start__check_pids(const struct options *opts)
 	return EXIT_OK;
 }
 
-struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns)
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
+			     struct metrics *metrics)
 {
 	const struct output_config config = {
 		.results = results,
@@ -90,6 +91,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.verbose = opts->verbose > 0,
 		.show_netns = opts->netns == NETNS_ALL,
 		.own_netns = own_netns,
+		.metrics = metrics,
 	};
 
 	return output__new(&config);
