@@ -25,6 +25,7 @@ import test_netns
 import test_ownerless
 import test_readonly
 import test_record
+import test_sctp
 import test_servers
 import test_states
 import test_states_live
@@ -37,7 +38,7 @@ SUITES = [
     test_features.features, test_former.alone, test_states.closing, test_states.holders, test_states.options,
     test_cases.cases, test_servers.servers, test_command.command, test_netns.netns, test_netns.containers_own_pids,
     test_filters.filters, test_badluck.unprivileged, test_readonly.readonly, test_listen.listen, test_connect.connect,
-    test_exhausted.exhausted, test_udp.udp, test_errors.errors, test_before_port.before_port,
+    test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_record.record, test_wait.wait_end,
