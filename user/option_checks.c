@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Which options go together. */
 #include <netinet/in.h>
+#include <string.h>
 #include "option_parse.h"
 
 static int check_family(struct parse *p)
@@ -89,13 +90,16 @@ static int check_alone(struct parse *p)
 		return parse__error(p, "--features and --json-schema exclude each other");
 	if (opts->record_path && opts->replay_path)
 		return parse__error(p, "--record and --replay exclude each other; copy the file");
-	if ((p->features || p->schema) &&
-	    (opts->ports.count || opts->follow || opts->command || opts->wait ||
-	     opts->record_path || opts->replay_path || first_live_option(opts)))
+	if ((p->features || p->schema) && (opts->ports.count || opts->follow || opts->command ||
+					   opts->wait || opts->record_path || opts->replay_path ||
+					   opts->metrics_path || first_live_option(opts)))
 		return parse__error(p, "%s stands alone, without a port or a command",
 				    p->features ? "--features" : "--json-schema");
 	if (p->features && opts->json)
 		return parse__error(p, "--features is a table for people; leave --json out");
+	if (opts->metrics_path && opts->record_path &&
+	    !strcmp(opts->metrics_path, opts->record_path))
+		return parse__error(p, "--metrics and --record name the same file");
 	if (opts->replay_path && option)
 		return parse__error(p, "--replay shows what was recorded; leave %s out", option);
 	return 0;
@@ -106,6 +110,8 @@ static int check_live(struct parse *p, bool one_shot)
 	const struct options *opts = p->opts;
 	const char *live = first_live_option(opts), *filter = first_filter(opts);
 
+	if (!live && opts->metrics_path)
+		live = "--metrics";
 	if (live && one_shot)
 		return parse__error(p, "%s is for watching; add --follow, or leave it out", live);
 	if (opts->command && (opts->count || opts->duration_s > 0))

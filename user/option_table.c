@@ -45,6 +45,8 @@ const struct argp_option option_table[] = {
 	{"record", KEY_RECORD, "FILE", 0, "write the evidence of every report to a new FILE", 4},
 	{"replay", KEY_REPLAY, "FILE", 0,
 	 "show the reports of a recording again; needs no privilege", 4},
+	{"metrics", KEY_METRICS, "FILE", 0,
+	 "while watching: keep counters in FILE (*.prom), for Prometheus' node_exporter", 4},
 	{"json", 'j', 0, 0, "one JSON object a line", 4},
 	{"json-schema", KEY_JSON_SCHEMA, 0, 0, "print the JSON Schema of these lines", 4},
 	{"color", KEY_COLOR, "WHEN", 0, "auto (default), always or never", 4},

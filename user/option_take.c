@@ -208,6 +208,10 @@ static int take_file(struct parse *p, int key, const char *arg)
 		return value_result(p, "--replay", arg,
 				    opts->replay_path ? ONE_FILE
 						      : value__file(arg, &opts->replay_path));
+	case KEY_METRICS:
+		return value_result(p, "--metrics", arg,
+				    opts->metrics_path ? ONE_FILE
+						       : value__file(arg, &opts->metrics_path));
 	default:
 		return take_filter(p, key, arg);
 	}

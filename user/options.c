@@ -192,6 +192,7 @@ void options__free(struct options *opts)
 	free(opts->cgroup);
 	free(opts->record_path);
 	free(opts->replay_path);
+	free(opts->metrics_path);
 	*opts = (struct options){0};
 }
 

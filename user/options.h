@@ -80,8 +80,9 @@ struct options {
 	bool all;     /* --all: successful binds */
 	bool states;  /* --states: changes of TCP states */
 
-	char *record_path; /* --record FILE */
-	char *replay_path; /* --replay FILE; MODE_REPLAY */
+	char *record_path;  /* --record FILE */
+	char *replay_path;  /* --replay FILE; MODE_REPLAY */
+	char *metrics_path; /* --metrics FILE */
 
 	char **command; /* NULL-terminated, points into argv; MODE_COMMAND */
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "log.h"
+#include "metering.h"
 #include "recording/recording.h"
 #include "replay.h"
 #include "start.h"
@@ -20,7 +21,8 @@ static int complain(const struct options *opts, int err, const struct recording_
 	return start__report_error(err);
 }
 
-static struct output *open_output(const struct options *opts, const struct recording_header *header)
+static struct output *open_output(const struct options *opts, const struct recording_header *header,
+				  struct metrics *metrics)
 {
 	const struct output_config config = {
 		.results = stdout,
@@ -31,6 +33,7 @@ static struct output *open_output(const struct options *opts, const struct recor
 		.verbose = opts->verbose > 0,
 		.show_netns = header->show_netns,
 		.own_netns = header->own_netns,
+		.metrics = metrics,
 	};
 
 	return output__new(&config);
@@ -40,14 +43,20 @@ int replay__run(const struct options *opts)
 {
 	struct recording_fault fault = {};
 	struct recording *recording;
+	struct metering metering;
 	struct output *out;
-	int err = recording__open(opts->replay_path, &recording, &fault);
+	int status, err = recording__open(opts->replay_path, &recording, &fault);
 
 	if (err)
 		return complain(opts, err, &fault);
-	out = open_output(opts, recording__header(recording));
+	status = metering__open(opts, false, &metering);
+	if (status) {
+		recording__free(recording);
+		return status;
+	}
+	out = open_output(opts, recording__header(recording), metering.metrics);
 	err = out ? recording__replay(recording, out, &fault) : -ENOMEM;
 	output__free(out);
 	recording__free(recording);
-	return err ? complain(opts, err, &fault) : EXIT_OK;
+	return metering__close(&metering, err ? complain(opts, err, &fault) : EXIT_OK);
 }

@@ -152,7 +152,25 @@ static int drain(struct session *session)
 {
 	int err = live__drain(session->live, on_record, session);
 
+	metering__arm(&session->sink.metering);
 	return err ?: tell_losses(session);
+}
+
+/* What only the kernel counts (filtered, skipped) wakes nobody: it is as of now. */
+static void count_metrics(struct session *session)
+{
+	struct run_stop totals = {};
+
+	if (!count(session, &totals)) {
+		totals.skipped = live__skipped(session->live);
+		metrics__totals(session->sink.metering.metrics, &totals);
+	}
+}
+
+static void write_metrics(struct session *session)
+{
+	count_metrics(session);
+	metering__write(&session->sink.metering);
 }
 
 static void on_signal(struct session *session)
@@ -185,12 +203,13 @@ static void loop(struct session *session)
 	struct pollfd fds[] = {
 		{.fd = session->signal_fd, .events = POLLIN},
 		{.fd = session->timer_fd, .events = POLLIN},
+		{.fd = session->sink.metering.timer_fd, .events = POLLIN},
 		{.fd = live__fd(session->live), .events = POLLIN},
 	};
 
 	while (!session->stop) {
 		/* Nobody takes the reports any more: no look at the ring. */
-		int err = 0, n = session->failure ? 2 : 3;
+		int err = 0, n = session->failure ? 3 : 4;
 
 		if (poll(fds, n, -1) < 0) {
 			if (errno == EINTR)
@@ -202,7 +221,9 @@ static void loop(struct session *session)
 			on_signal(session);
 		if (fds[1].revents)
 			session->stop = true;
-		if (n == 3 && fds[2].revents && !session->stop)
+		if (fds[2].revents)
+			write_metrics(session);
+		if (n == 4 && fds[3].revents && !session->stop)
 			err = drain(session);
 		if (err)
 			fail(session, err);
@@ -316,7 +337,7 @@ static enum exit_status refuse_start(const struct session *session, int err)
 		log__line(
 			"this kernel (%s) lets no hook be attached (%s): no live tracing here; "
 			"`bindtrace --features` tells more, `bindtrace --port PORT` needs no hook",
-			session->features.release, strerror(-err));
+			session->features.release, live__error_text(err));
 		return EXIT_KERNEL;
 	}
 	return start__report_error(err);
@@ -364,6 +385,8 @@ static int open_live(struct session *session)
 	live__memory_fds(session->live, &former_fd, &exes_fd);
 	session->explainer.former = former__of_maps(former_fd, exes_fd, true);
 	err = announce(session, filter.netns);
+	if (!err)
+		write_metrics(session);
 	return err ? (int)start__report_error(err) : 0;
 }
 
@@ -387,8 +410,10 @@ static int finish(struct session *session)
 	struct run_stop stop = {};
 	int status, err;
 
-	if (session->failure)
+	if (session->failure) {
+		count_metrics(session);
 		return session->failure;
+	}
 	session->stop = session->opts->count && session->reported >= session->opts->count;
 	err = drain(session);
 	if (!err)

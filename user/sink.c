@@ -31,14 +31,15 @@ static int open_recorder(const struct options *opts, uint64_t own_netns, struct 
 
 int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, struct sink *ret)
 {
-	memset(ret, 0, sizeof(*ret));
-	if (opts->record_path) {
-		int err = open_recorder(opts, own_netns, &ret->recorder);
+	int err;
 
-		if (err)
-			return err;
-	}
-	ret->out = start__output(opts, results, own_netns);
+	memset(ret, 0, sizeof(*ret));
+	err = metering__open(opts, true, &ret->metering);
+	if (!err && opts->record_path)
+		err = open_recorder(opts, own_netns, &ret->recorder);
+	if (err)
+		return err;
+	ret->out = start__output(opts, results, own_netns, ret->metering.metrics);
 	return ret->out ? 0 : (int)start__report_error(-ENOMEM);
 }
 
@@ -51,6 +52,7 @@ int sink__close(struct sink *sink, int status)
 	else
 		err = recorder__close(sink->recorder);
 	output__free(sink->out);
+	status = metering__close(&sink->metering, status);
 	memset(sink, 0, sizeof(*sink));
 	if (!err)
 		return status;

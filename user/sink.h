@@ -3,6 +3,7 @@
 #ifndef BINDTRACE_SINK_H
 #define BINDTRACE_SINK_H
 
+#include "metering.h"
 #include "options.h"
 #include "output/output.h"
 #include "recording/recording.h"
@@ -10,6 +11,7 @@
 struct sink {
 	struct output *out;
 	struct recorder *recorder; /* NULL: no --record */
+	struct metering metering;  /* the output counts for it */
 };
 
 /*

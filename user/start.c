@@ -27,7 +27,8 @@ int start__features(const struct options *opts, struct features *ret)
 	return EXIT_USAGE;
 }
 
-struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns)
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
+			     struct metrics *metrics)
 {
 	const struct output_config config = {
 		.results = results,
@@ -38,6 +39,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.verbose = opts->verbose > 0,
 		.show_netns = opts->netns == NETNS_ALL,
 		.own_netns = own_netns,
+		.metrics = metrics,
 	};
 
 	return output__new(&config);

@@ -36,9 +36,13 @@ static void try_path(const char *path)
 {
 	char *unit = cgroup__unit(path);
 	char *container = cgroup__container(path);
+	struct proc_info proc = {.cgroup = (char *)path};
+	char pod[POD_UID_MAX] = "";
+	bool found = proc_info__pod(&proc, pod);
 
 	assert(!unit || (*unit && !strchr(unit, '/') && strstr(path, unit)));
 	assert(!container || (*container && !strchr(container, '/') && strstr(path, container)));
+	assert(found == (*pod != '\0') && pod[strspn(pod, "0123456789abcdef-")] == '\0');
 	free(unit);
 	free(container);
 }

@@ -16,7 +16,9 @@ import test_exhausted
 import test_features
 import test_filters
 import test_former
+import test_kubernetes
 import test_listen
+import test_metrics
 import test_more_filters
 import test_netns
 import test_ownerless
@@ -42,7 +44,8 @@ SUITES = [
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
-IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends]
+IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
+                 test_kubernetes.kubernetes]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 

@@ -110,6 +110,83 @@ static void test_paths(void **state)
 	assert_null(cgroup__container(NULL));
 }
 
+#define UID	    "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"
+#define SLICE_UID   "0a1b2c3d_4e5f_6071_8293_a4b5c6d7e8f9"
+#define UID2	    "ffffffff-4e5f-6071-8293-a4b5c6d7e8f9"
+#define STATIC_UID  "0123456789abcdef0123456789abcdef"
+#define KIND_SLICES "/kubelet.slice/kubelet-kubepods.slice/"
+
+static const struct {
+	const char *path, *pod, *container;
+} pods[] = {
+	/* systemd: guaranteed, burstable, best effort; containerd, CRI-O, Docker */
+	{"/kubepods.slice/kubepods-pod" SLICE_UID ".slice/cri-containerd-" ID ".scope", UID, ID},
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" SLICE_UID
+	 ".slice/crio-" ID ".scope",
+	 UID, ID},
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" SLICE_UID
+	 ".slice/crio-" ID ".scope/container",
+	 UID, ID},
+	{"/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" SLICE_UID
+	 ".slice/docker-" ID ".scope",
+	 UID, ID},
+	/* of a file, such as the control plane's own */
+	{"/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
+	 ".slice/cri-containerd-" ID ".scope",
+	 STATIC_UID, ID},
+	/* cgroupfs */
+	{"/kubepods/pod" UID "/" ID, UID, ID},
+	{"/kubepods/burstable/pod" UID "/" ID, UID, ID},
+	{"/kubepods/besteffort/pod" STATIC_UID "/" ID, STATIC_UID, ID},
+	{"/kubepods/besteffort/pod" UID "/crio-" ID, UID, ID},
+	{"/system.slice/containerd.service/kubepods-besteffort-pod" SLICE_UID
+	 ".slice:cri-containerd:" ID,
+	 UID, ID},
+	/* --cgroup-root, and kind: a node in a container */
+	{KIND_SLICES "kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod" SLICE_UID
+		     ".slice/cri-containerd-" ID ".scope",
+	 UID, ID},
+	{"/docker/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, UID, ID},
+	{"/kubepods/pod" UID2 "/" ID2 "/kubelet/kubepods/burstable/pod" UID "/" ID, UID, ID},
+	/* read within a cgroup namespace */
+	{"/../../../burstable/pod" UID "/" ID, UID, ID},
+	{"/../../kubepods-burstable-pod" SLICE_UID ".slice/cri-containerd-" ID ".scope", UID, ID},
+	/* the pod's own cgroup */
+	{"/kubepods/burstable/pod" UID, UID, NULL},
+	/* none */
+	{"/kubepods.slice/kubepods-burstable.slice", NULL, NULL},
+	{"/kubepods/burstable/pod" UID "0/" ID, NULL, ID},
+	{"/kubepods/burstable/pod0A1B2C3D-4e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
+	{"/kubepods/burstable/pod0a1b2c3d-4e5f-6071-8293_a4b5c6d7e8f/" ID, NULL, ID},
+	{"/kubepods/burstable/pod0a1b2c3d04e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
+	{"/machine.slice/libpod-" ID ".scope", NULL, ID},
+	{"/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope", NULL, ID},
+	{"/system.slice/docker-" ID ".scope", NULL, ID},
+	{"/pod", NULL, NULL},
+	{"/-pod.slice", NULL, NULL},
+	{"/pod:.slice", NULL, NULL},
+	{"/.slice", NULL, NULL},
+	{"/", NULL, NULL},
+	{"", NULL, NULL},
+	{NULL, NULL, NULL},
+};
+
+static void test_pods(void **state)
+{
+	for (size_t i = 0; i < sizeof(pods) / sizeof(pods[0]); i++) {
+		struct proc_info proc = {.cgroup = (char *)pods[i].path};
+		const char *about = pods[i].path ?: "no path";
+		char pod[POD_UID_MAX] = "untouched";
+		char *container = cgroup__container(pods[i].path);
+		bool found = proc_info__pod(&proc, pod);
+
+		assert_text(found ? pod : NULL, pods[i].pod, about);
+		assert_text(container, pods[i].container, about);
+		assert_true(found || !strcmp(pod, "untouched"));
+		free(container);
+	}
+}
+
 static const struct {
 	const char *text, *path;
 } files[] = {
@@ -197,7 +274,7 @@ static void test_path_of_id(void **state)
 	assert_null(cgroup__path_of_id(&source, 0));
 	source.cgroup_root = "/proc"; /* no cgroups there */
 	assert_null(cgroup__path_of_id(&source, root_id));
-	source.cgroup_root = "/nonexistent";
+	source.cgroup_root = "/proc/none";
 	assert_null(cgroup__path_of_id(&source, root_id));
 }
 
@@ -205,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_pods),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_path_of_id),
 	};

@@ -146,6 +146,13 @@ static const struct bad bad_rows[] = {
 	{"--replay=", "--replay: '': write the path of a file"},
 	{"--record|a|--record|b", "--record: 'b': one file is given already"},
 	{"--replay|a|--replay|b", "--replay: 'b': one file is given already"},
+	{"--metrics|", "--metrics: '': write the path of a file"},
+	{"--metrics|a|--metrics|b", "--metrics: 'b': one file is given already"},
+	{"--metrics|a|--record|a", "--metrics and --record name the same file"},
+	{"--port|80|--metrics|a", "--metrics" WATCHING},
+	{"--port|80|--wait|--metrics|a", "--metrics" WATCHING},
+	{"--features|--metrics|a", "--features stands alone, without a port or a command"},
+	{"--json-schema|--metrics|a", "--json-schema stands alone, without a port or a command"},
 	{"--record|a|--replay|b", "--record and --replay exclude each other; copy the file"},
 	{"-P80|-p|1", "--pid" WATCHING},
 	{"-P80|--comm|x", "--comm" WATCHING},
@@ -185,7 +192,6 @@ static const struct bad bad_rows[] = {
 	{"--replay|f|--cross-check", "--replay" RECORDED "--cross-check out"},
 	{"--replay|f|--hooks|fentry", "--replay" RECORDED "--hooks out"},
 	{"--replay|f|--btf|x", "--replay" RECORDED "--btf out"},
-	{"--metrics|f", "unknown option '--metrics'; `bindtrace --help` lists them all"},
 	{"--reuseaddr", "--reuseaddr" ONE_SHOT_ONLY},
 	{"--reuseport|--follow|-P80", "--reuseport" ONE_SHOT_ONLY},
 	{"--v6only|-P80|--|true", "--v6only" ONE_SHOT_ONLY},
@@ -287,6 +293,10 @@ static const struct good good_rows[] = {
 	{"--follow|-P80|--all|--states", MODE_LIVE, 1},
 	{"--states|--proto|tcp", MODE_LIVE, 0},
 	{"--all|--record|f|--|true", MODE_COMMAND, 0},
+	{"--metrics|f", MODE_LIVE, 0},
+	{"--metrics|f|--record|g|--follow|-P80", MODE_LIVE, 1},
+	{"--metrics|f|--|true", MODE_COMMAND, 0},
+	{"--metrics|f|--replay|g", MODE_REPLAY, 0},
 	{"--states|-P80|--|true", MODE_COMMAND, 1},
 	{"--states|-a|::1|--|true", MODE_COMMAND, 0},
 	{"-P80|--wait", MODE_PORT, 1},
@@ -359,8 +369,9 @@ static void test_filters(void **state)
 	assert_string_equal(r.opts.record_path, "r");
 	assert_true(!r.opts.all && !r.opts.states);
 	options__free(&r.opts);
-	parse("--replay|x|-j", &r);
+	parse("--replay|x|-j|--metrics|m", &r);
 	assert_string_equal(r.opts.replay_path, "x");
+	assert_string_equal(r.opts.metrics_path, "m");
 	options__free(&r.opts);
 }
 

@@ -178,14 +178,16 @@ struct snap_device {
 struct snapshot {
 	uint32_t protocol; /* PROTO_TCP, PROTO_UDP, PROTO_UDPLITE */
 	uint16_t port;
-	uint64_t netns;	  /* inode number, as in /proc/PID/ns/net; 0: unknown */
-	char *netns_name; /* "web" of `ip netns`, or NULL */
+	uint64_t netns;			/* inode number, as in /proc/PID/ns/net; 0: unknown */
+	char *netns_name;		/* "web" of `ip netns`, or NULL */
+	struct proc_info *netns_member; /* a process in one that has no name, or NULL */
 	struct kernel_rules kernel;
 	enum evidence evidence;
-	bool truncated;		/* the walk ended before the last socket */
-	uint64_t total;		/* sockets on the port as far as counted, >= n_socks */
-	bool owners_known;	/* every process's fds could be read: "no owner" is then a fact */
-	uint16_t ephemeral_low; /* net.ipv4.ip_local_port_range; 0: unknown */
+	bool truncated;		 /* the walk ended before the last socket */
+	uint64_t total;		 /* sockets on the port as far as counted, >= n_socks */
+	bool owners_known;	 /* every process's fds could be read: "no owner" is then a fact */
+	uint32_t udp_slot_socks; /* sockets in the port's hash slot, other ports' too; 0: unknown */
+	uint16_t ephemeral_low;	 /* net.ipv4.ip_local_port_range; 0: unknown */
 	uint16_t ephemeral_high;
 	struct snap_bucket *buckets;
 	size_t n_buckets;
@@ -307,6 +309,11 @@ void snapshot__sort_holds(struct snapshot *snap);
 const struct sock_hold *snapshot__holds(const struct snapshot *snap, uint32_t sock, size_t *ret_n);
 
 void proc_info__free(struct proc_info *proc); /* frees the strings; accepts NULL */
+
+#define POD_UID_MAX 37 /* with its NUL */
+/* The uid of the Kubernetes pod that it is in, as its cgroup says. False: none, ret is untouched.
+ */
+bool proc_info__pod(const struct proc_info *proc, char ret[POD_UID_MAX]);
 
 bool ip_addr__is_any(uint16_t family, const struct ip_addr *addr);
 bool ip_addr__is_mapped(const struct ip_addr *addr); /* ::ffff:a.b.c.d; AF_INET6 only */

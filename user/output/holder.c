@@ -7,6 +7,7 @@
 #include "sanitize.h"
 
 #define CONTAINER_ID_SHOWN 12 /* as container runtimes print it */
+#define POD_UID_SHOWN	   8  /* up to its first dash */
 #define ALL_HOLDERS	   32 /* with -v */
 
 __attribute__((format(printf, 2, 3))) static void add(struct holder_text *h, const char *fmt, ...)
@@ -58,13 +59,15 @@ static bool is_login_unit(const char *unit)
 struct holder_text holder__place(const struct proc_info *proc)
 {
 	struct holder_text h = {""};
-	char name[160];
+	char name[160], pod[POD_UID_MAX];
 
 	if (proc->container) {
 		sanitize__text(name, sizeof(name), proc->container);
 		if (strlen(name) > CONTAINER_ID_SHOWN && !strchr(name, '\\'))
 			name[CONTAINER_ID_SHOWN] = '\0';
 		add(&h, "container %s", name);
+		if (proc_info__pod(proc, pod))
+			add(&h, " of pod %.*s", POD_UID_SHOWN, pod);
 	} else if (proc->unit && !is_login_unit(proc->unit)) {
 		sanitize__text(name, sizeof(name), proc->unit);
 		add(&h, "%s", name);

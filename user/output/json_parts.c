@@ -51,6 +51,8 @@ static size_t smaller(size_t a, size_t b)
 
 static void put_identity(struct json_object *object, const struct proc_info *proc, size_t text_max)
 {
+	char pod[POD_UID_MAX];
+
 	json_object__put(object, "comm", json_text(proc->comm, smaller(COMM_MAX, text_max)));
 	json_object__put(object, "exe", json_text(proc->exe, text_max));
 	json_object__put(object, "uid", json_number(proc->uid_known, proc->uid));
@@ -58,6 +60,7 @@ static void put_identity(struct json_object *object, const struct proc_info *pro
 	json_object__put(object, "unit", json_text(proc->unit, text_max / 2));
 	json_object__put(object, "container",
 			 json_text(proc->container, smaller(CONTAINER_MAX, text_max)));
+	json_object__put(object, "pod", proc_info__pod(proc, pod) ? json_string(pod) : json_null());
 }
 
 json_t *json_process(const struct proc_info *proc, size_t text_max, bool with_tid)

@@ -13,6 +13,14 @@ static int finish(json_t *line, bool truncated, struct json_result *ret)
 	return ret->line ? 0 : -ENOMEM;
 }
 
+/* No VRF's bucket is left out in silence; with a usage there is no list of them. */
+static bool buckets_cut(const json_t *line, const struct snapshot *snap)
+{
+	size_t n = json_array_size(json_object_get(line, "bucket"));
+
+	return n && n < snap->n_buckets;
+}
+
 static int try_with(struct json_ctx *ctx, const void *report, json_frame_fn frame,
 		    json_fill_fn fill, struct json_result *ret)
 {
@@ -30,7 +38,9 @@ static int try_with(struct json_ctx *ctx, const void *report, json_frame_fn fram
 	else if (!enough)
 		err = -EMSGSIZE;
 	if (!err)
-		err = finish(line, ctx->fit.cut || ctx->snap->truncated, ret);
+		err = finish(line,
+			     ctx->fit.cut || ctx->snap->truncated || buckets_cut(line, ctx->snap),
+			     ret);
 	json_decref(line);
 	return err;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "format.h"
 #include "json.h"
+#include "metrics.h"
 #include "text.h"
 
 struct output *output__new(const struct output_config *config)
@@ -77,6 +78,7 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 	struct page page;
 	int err;
 
+	metrics__conflict(out->config.metrics, report);
 	if (out->config.json)
 		return write_json(out, json__conflict(out, report, &result), &result);
 	err = page__open(&page);
@@ -109,6 +111,7 @@ int output__bind(struct output *out, const struct bind_report *report)
 	struct page page;
 	int err;
 
+	metrics__bind(out->config.metrics, report);
 	if (out->config.json)
 		return write_json(out, json__bind(report, &result), &result);
 	err = page__open(&page);
@@ -125,6 +128,7 @@ int output__state(struct output *out, const struct state_report *report)
 	struct page page;
 	int err;
 
+	metrics__state(out->config.metrics, report);
 	if (out->config.json)
 		return write_json(out, json__state(report, &result), &result);
 	err = page__open(&page);
@@ -141,6 +145,7 @@ int output__start(struct output *out, const struct run_start *start)
 	struct page page;
 	int err;
 
+	metrics__start(out->config.metrics, start);
 	if (out->config.json)
 		return write_json(out, json__start(start, &result), &result);
 	if (out->config.quiet)
@@ -158,6 +163,7 @@ int output__stop(struct output *out, const struct run_stop *stop)
 	struct page page;
 	int err;
 
+	metrics__stop(out->config.metrics, stop);
 	if (out->config.json)
 		return write_json(out, json__stop(stop, &result), &result);
 	if (out->config.quiet)
@@ -175,6 +181,7 @@ int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 	struct page page;
 	int err;
 
+	metrics__lost(out->config.metrics, count);
 	if (out->config.json)
 		return write_json(out, json__lost(time_ns, count, &result), &result);
 	err = page__open(&page);

@@ -43,7 +43,7 @@ struct port_report {
 	struct snapshot snap;
 	struct what_if *what_ifs; /* by address, then plain, +REUSEADDR, +REUSEPORT, +both */
 	size_t n_what_ifs;
-	const char *note; /* what another kernel or privilege would add (evidence diag), or NULL */
+	const char *note; /* what another kernel or privilege would add or do otherwise, or NULL */
 };
 
 /* --all: a bind() that the kernel let pass, or a port that listen() or sendto() was given. */
@@ -95,6 +95,7 @@ struct run_stop {
 };
 
 struct output;
+struct metrics;
 
 struct output_config {
 	FILE *results;	   /* standard output */
@@ -106,6 +107,7 @@ struct output_config {
 	size_t line_limit;  /* JSON; 0: OUTPUT_LINE_LIMIT */
 	bool show_netns;    /* text: always name the network namespace, by number if need be */
 	uint64_t own_netns; /* text: this one needs no name, every other one does; 0: unknown */
+	struct metrics *metrics; /* counts what is shown; NULL: nobody does. Not owned */
 };
 
 /* Owned by the caller, output__free() accepts NULL. NULL when memory is short. */

@@ -59,6 +59,7 @@ static const struct field process_fields[] = {
 	{"cgroup", KIND_STRING, OR_NULL, NULL, "path in cgroup v2, cut at 256 bytes"},
 	{"unit", KIND_STRING, OR_NULL, NULL, "of systemd"},
 	{"container", KIND_STRING, OR_NULL, NULL, "its id"},
+	{"pod", KIND_STRING, OR_NULL, NULL, "uid of the Kubernetes pod"},
 	END_OF_FIELDS,
 };
 
@@ -228,8 +229,12 @@ static const struct field port_fields[] = {
 	{"port", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"netns", KIND_INTEGER, OR_NULL, NULL, "inode of the network namespace"},
 	{"netns_name", KIND_STRING, OR_NULL, NULL, "of `ip netns`"},
+	{"netns_process", KIND_REF, OR_NULL, "process",
+	 "one that is in, or keeps, a namespace without a name; null: has one, is our own, "
+	 "unknown"},
 	{"evidence", KIND_REF, ALWAYS, "evidence", NULL},
-	{"note", KIND_STRING, OR_NULL, NULL, "what another kernel or privilege would add"},
+	{"note", KIND_STRING, OR_NULL, NULL,
+	 "what another kernel or privilege would add, or may do otherwise"},
 	{"holders", KIND_REFS, ALWAYS, "socket", "the most relevant first; may be cut"},
 	{"holders_total", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"truncated", KIND_BOOLEAN, ALWAYS, NULL, "a list was cut, or the evidence is not all"},
