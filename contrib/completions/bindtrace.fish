@@ -47,8 +47,8 @@ complete -c bindtrace -l duration -x -d 'Stop after that time, in seconds'
 complete -c bindtrace -l cross-check -d 'Compare with the socket that the kernel names'
 
 complete -c bindtrace -l record -r -F -d 'Write the evidence to a new file'
+complete -c bindtrace -l metrics -r -F -d 'Keep counters in a file for Prometheus'
 complete -c bindtrace -l replay -r -F -d 'Show the reports of a recording'
-complete -c bindtrace -l metrics -r -F -d 'Keep counters in a file, for node_exporter'
 complete -c bindtrace -s j -l json -d 'One JSON object a line'
 complete -c bindtrace -l json-schema -d 'Print the JSON Schema of these lines'
 complete -c bindtrace -l color -x -a 'auto always never' -d Colours

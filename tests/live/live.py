@@ -15,6 +15,7 @@ import test_errors
 import test_exhausted
 import test_features
 import test_filters
+import test_first_start
 import test_former
 import test_kubernetes
 import test_listen
@@ -45,7 +46,8 @@ SUITES = [
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
-                 test_kubernetes.kubernetes]
+                 test_kubernetes.kubernetes, test_first_start.first_start]
+AT_THE_END = [test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 
@@ -73,8 +75,8 @@ def main():
     verbose = "-v" in args
     runner = harness.Runner([a for a in args if a != "-v"], verbose)
     try:
-        some = IN_USER_SPACE if KERNEL in OLDEST_AND_NEWEST or not KERNEL else []
-        return runner.run([*SUITES[:2], *some, *SUITES[2:], last])
+        some, end = (IN_USER_SPACE, AT_THE_END) if KERNEL in (*OLDEST_AND_NEWEST, "") else ([], [])
+        return runner.run([*SUITES[:2], *some, *SUITES[2:], last, *end])
     finally:
         if Shared.tracer:
             Shared.tracer.kill()

@@ -8,7 +8,8 @@
 /* Why there is no BPF evidence, worst first; the message says what to do. */
 enum features_lack {
 	LACK_NOTHING = 0,
-	LACK_PERMISSION, /* EPERM: not root, or locked down */
+	LACK_PERMISSION, /* EPERM: not root, in a container, by a policy: see permission.h */
+	LACK_LOCKDOWN,	 /* lockdown=confidentiality: whoever asks */
 	LACK_TRACING,	 /* the kernel was built without BPF tracing programs */
 	LACK_BTF,	 /* no /sys/kernel/btf/vmlinux and no --btf */
 };
@@ -39,6 +40,12 @@ struct features {
  * btf_path is kept, not copied.
  */
 int features__probe(const char *btf_path, struct features *ret);
+
+/* Is it for want of permission, which another start may have? */
+static inline bool features__is_refused(const struct features *features)
+{
+	return features->lack == LACK_PERMISSION || features->lack == LACK_LOCKDOWN;
+}
 
 /* One line for a user: what lacks and what to do about it. NULL for LACK_NOTHING. */
 const char *features__lack_text(enum features_lack lack);
