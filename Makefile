@@ -14,26 +14,29 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 PORT    ?= 8080
 
 CFLAGS    ?= -O2 -g
+MAP       := -ffile-prefix-map=$(CURDIR)=. # what is built tells nothing of where
 WARN      := -Wall -Wextra -Werror -Wno-unused-parameter
 CPPFLAGS  += -Iuser -Ibpf -I$B/bpf -D_GNU_SOURCE
-ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE)
+ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) $(MAP)
 LIBS      := -lbpf -lelf -lz -ljansson
 BPF_ARCH  := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Ibpf \
-	-idirafter /usr/include/$(MULTIARCH) -Wall -Werror
+	-idirafter /usr/include/$(MULTIARCH) -idirafter /usr/$(MULTIARCH)/include -Wall -Werror $(MAP)
 
 BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
-USER_SRCS  := $(filter-out user/main.c,$(wildcard user/*.c user/*/*.c))
+USER_SRCS  := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
+# Targets of their own, next to what they build.
+EXTRA_MK   := $(sort $(wildcard tests/*/build.mk contrib/*.mk))
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 
 all: bindtrace ## build ./bindtrace (installs what is missing first)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile tests/*/build.mk
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile $(EXTRA_MK)
 
 # ---- build --------------------------------------------------------------------------------------
 
@@ -54,7 +57,7 @@ $B/bindtrace: $B/user/main.o $B/libbindtrace.a
 	$Q$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $B/libbindtrace.a: $(USER_OBJS)
-	@rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && $(AR) rcs $@ $^
 
 $B/%.o: %.c Makefile | $B/.build-deps $(SKELS)
 	$(call say,CC,$<)
@@ -121,7 +124,7 @@ $B/tests/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_OBJS)
 fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SECONDS=60 searches on
 	@tests/fuzz/run $B/tests/fuzz
 
--include tests/states/build.mk tests/oracle/build.mk tests/metrics/build.mk
+-include $(EXTRA_MK)
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)

@@ -215,7 +215,7 @@ int fexit_pair_conflict(__u64 *ctx)
 }
 
 /*
- * kprobes, where the kernel cannot attach fentry (arm64 before 6.0): the arguments are kept from
+ * kprobes, where the kernel cannot attach fentry (arm64 before 6.4): the arguments are kept from
  * the entry, since the return has none.
  */
 static __always_inline int keep(__u64 sk, __u64 tb, __u32 port, __s32 l3mdev, bool explicit)

@@ -27,11 +27,17 @@ static __always_inline __u32 udp__slot(struct udp_table *table, struct net *net,
 	return (port + BPF_CORE_READ(net, hash_mix)) & BPF_CORE_READ(table, mask);
 }
 
-static __always_inline struct hlist_node *udp__first_of(struct udp_table *table, __u32 slot)
+static __always_inline struct udp_hslot *udp__hslot(struct udp_table *table, __u32 slot)
 {
 	struct udp_hslot *slots = BPF_CORE_READ(table, hash);
 
-	slots = (void *)slots + (__u64)slot * bpf_core_type_size(struct udp_hslot);
+	return (void *)slots + (__u64)slot * bpf_core_type_size(struct udp_hslot);
+}
+
+static __always_inline struct hlist_node *udp__first_of(struct udp_table *table, __u32 slot)
+{
+	struct udp_hslot *slots = udp__hslot(table, slot);
+
 	return BPF_CORE_READ(slots, head.first);
 }
 

@@ -318,6 +318,7 @@ int walk_udp(void *ctx)
 		walk->port_last = BPF_CORE_READ(table, mask);
 		walk->trail[0] = 0;
 		walk->node = (__u64)udp__first_of(table, walk->port_now);
+		walk->slot_socks = BPF_CORE_READ(udp__hslot(table, walk->port_now), count);
 	} else {
 		/* Nothing but empty slots in the last run: its node is where to go on. */
 		last = (struct hlist_node *)walk->trail[0];

@@ -246,7 +246,7 @@ struct wire_walk {
 	__u64 trail[WIRE_WALK_TRAIL]; /* last nodes visited, newest at (trail_pos - 1) */
 	__u64 trail_tb2[WIRE_WALK_TRAIL];
 	__u32 trail_pos;
-	__u32 pad1;
+	__u32 slot_socks; /* walk_udp: in the port's hash slot, of all ports and namespaces in it */
 	struct wire_bucket buckets[WIRE_MAX_BUCKETS];
 };
 

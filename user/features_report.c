@@ -26,7 +26,7 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 	int err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
 
 	if (err) {
-		row(what, "no", strerror(-err));
+		row(what, "no", live__error_text(err));
 		return false;
 	}
 	row(what, "yes", live__hooks(live));

@@ -30,10 +30,13 @@ struct oneshot {
 	struct former *former; /* of a live run on this host, or NULL */
 	struct sink sink;
 	const char *netns_name; /* of the namespace being looked at */
-	bool sparse;		/* leave out namespaces that have nothing on the port */
-	struct port_set shown;	/* ports that were reported of some namespace */
-	int64_t deadline_ns;	/* of --wait, for all namespaces together */
-	bool interrupted;	/* that wait, by a signal */
+	int netns_pid;		/* a process that is in it, 0: none known */
+	uint64_t own_netns;
+	bool sparse;	       /* leave out namespaces that have nothing on the port */
+	struct port_set shown; /* ports that were reported of some namespace */
+	bool have_device;      /* some namespace has the one of --device */
+	int64_t deadline_ns;   /* of --wait, for all namespaces together */
+	bool interrupted;      /* that wait, by a signal */
 	enum exit_status status;
 };
 
@@ -138,6 +141,21 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	return 0;
 }
 
+static const char udp_note[] =
+	"more than ten UDP sockets share this port's slot of the kernel's table: kernels without "
+	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address";
+
+static void add_udp_note(struct port_report *report)
+{
+	for (size_t i = 0; i < report->n_what_ifs && !report->note; i++) {
+		const struct what_if *what_if = &report->what_ifs[i];
+
+		if (what_if->verdict.refused == TRI_YES && !what_if->facts.error &&
+		    rules__may_miss(&report->snap, &what_if->req))
+			report->note = udp_note;
+	}
+}
+
 static int explain_all(struct port_report *report)
 {
 	int err = 0;
@@ -151,6 +169,20 @@ static int explain_all(struct port_report *report)
 	return err;
 }
 
+/* By the name of `ip netns`; one that has none, and is not our own, by a process in it. */
+static int name_netns(const struct oneshot *shot, struct snapshot *snap)
+{
+	snap->netns_name =
+		shot->netns_name ? strdup(shot->netns_name) : netns__name_of(snap->netns);
+	if (snap->netns_name || shot->netns_pid <= 0 || snap->netns == shot->own_netns)
+		return 0;
+	snap->netns_member = calloc(1, sizeof(*snap->netns_member));
+	if (!snap->netns_member)
+		return -ENOMEM;
+	snap->netns_member->pid = shot->netns_pid;
+	return proc_info__read(&shot->owners, snap->netns_member);
+}
+
 static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 {
 	struct port_report report = {};
@@ -160,9 +192,9 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	err = take_evidence(shot, port, &report, &ask->bound_visible);
 	if (err)
 		goto out;
-	report.snap.netns_name =
-		shot->netns_name ? strdup(shot->netns_name) : netns__name_of(report.snap.netns);
-	err = device__name_all(&report.snap, ask->ifindex);
+	err = name_netns(shot, &report.snap);
+	if (!err)
+		err = device__name_all(&report.snap, ask->ifindex);
 	if (err)
 		goto out;
 	report.time_ns = clock__now_ns();
@@ -171,6 +203,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	err = ask__what_ifs(ask, &report);
 	if (!err)
 		err = explain_all(&report);
+	add_udp_note(&report);
 	if (!err)
 		err = sink__port(&shot->sink, &report);
 	if (!err)
@@ -289,6 +322,7 @@ static int report_ports(void *ctx)
 	struct ask ask;
 	int err = ask__open(shot->opts, &ask);
 
+	shot->have_device |= !err;
 	if (!err && shot->opts->wait)
 		err = wait_for_ports(shot, &ask);
 	for (uint32_t port = 1; !err && port <= 65535; port++) {
@@ -324,10 +358,14 @@ static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
 		return err == -ENOENT ? 0 : err; /* gone, with its last process */
 	if (opened) {
 		shot->netns_name = entry->name;
+		shot->netns_pid = entry->pid;
 		err = netns__run_in(fd, report_ports, shot);
 		shot->netns_name = NULL;
+		shot->netns_pid = 0;
 		close(fd);
 	}
+	if (err == -ENODEV && shot->opts->device)
+		return 0; /* no socket in there is bound to it, and none can be */
 	if (opened && err != -EACCES && err != -EPERM)
 		return err;
 	unread->n++;
@@ -359,9 +397,10 @@ static void tell_unread(struct oneshot *shot, const struct netns_list *list,
 		shot->status = denied ? EXIT_NOT_PERMITTED : EXIT_RUNTIME;
 }
 
-/* Nobody has these ports anywhere: the caller's own namespace answers for them. */
-static int report_rest(struct oneshot *shot)
+/* Ports that nobody has anywhere: the namespace we are in answers for them. */
+static int report_rest(void *ctx)
 {
+	struct oneshot *shot = ctx;
 	struct ask ask;
 	int err = ask__open(shot->opts, &ask);
 
@@ -369,6 +408,24 @@ static int report_rest(struct oneshot *shot)
 	for (uint32_t port = 1; !err && port <= 65535; port++) {
 		if (port_set__has(&shot->opts->ports, port) && !port_set__has(&shot->shown, port))
 			err = report_port(shot, port, &ask);
+	}
+	return err;
+}
+
+/* Our own namespace has not got the device: the first one that has it. */
+static int report_rest_elsewhere(struct oneshot *shot, const struct netns_list *list)
+{
+	int err = -ENODEV;
+
+	for (size_t i = 0; err && i < list->n; i++) {
+		int fd;
+
+		if (open_listed(&list->entries[i], &fd))
+			continue;
+		shot->netns_name = list->entries[i].name;
+		shot->netns_pid = list->entries[i].pid;
+		err = netns__run_in(fd, report_rest, shot);
+		close(fd);
 	}
 	return err;
 }
@@ -387,6 +444,8 @@ static int report_all_netns(struct oneshot *shot)
 		err = report_listed(shot, &list.entries[i], &unread);
 	if (!err && !shot->interrupted)
 		err = report_rest(shot);
+	if (err == -ENODEV && shot->have_device)
+		err = report_rest_elsewhere(shot, &list);
 	if (!err)
 		tell_unread(shot, &list, &unread);
 	/* Those that it has not come to may have the port. */
@@ -409,6 +468,7 @@ static int report_one_netns(struct oneshot *shot)
 		return 0;
 	}
 	shot->netns_name = opts->netns == NETNS_NAME ? opts->netns_arg : NULL;
+	shot->netns_pid = opts->netns == NETNS_PID ? opts->netns_pid : 0;
 	err = netns__run_in(fd, report_ports, shot);
 	close(fd);
 	return err;
@@ -468,7 +528,8 @@ int oneshot__run(const struct options *opts)
 	err = start__features(opts, &shot.features);
 	if (err)
 		return err;
-	err = sink__open(opts, stdout, 0, &shot.sink);
+	shot.own_netns = current_netns();
+	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
 	if (err)
 		return err;
 	open_bpf(&shot);

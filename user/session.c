@@ -337,7 +337,7 @@ static enum exit_status refuse_start(const struct session *session, int err)
 		log__line(
 			"this kernel (%s) lets no hook be attached (%s): no live tracing here; "
 			"`bindtrace --features` tells more, `bindtrace --port PORT` needs no hook",
-			session->features.release, strerror(-err));
+			session->features.release, live__error_text(err));
 		return EXIT_KERNEL;
 	}
 	return start__report_error(err);

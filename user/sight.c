@@ -45,7 +45,7 @@ static const char *reason(const struct options *opts, const struct live *live, c
 	if (opts->hooks == HOOKS_KPROBE)
 		snprintf(buf, size, "--hooks kprobe");
 	else if (err)
-		snprintf(buf, size, "no fexit here: %s", strerror(-err));
+		snprintf(buf, size, "no fexit here: %s", live__error_text(err));
 	else
 		snprintf(buf, size, "no such hook in this kernel");
 	return buf;

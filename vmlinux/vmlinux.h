@@ -213,6 +213,7 @@ struct inet_connection_sock {
 
 struct udp_hslot {
 	struct hlist_head head;
+	int count;
 };
 
 struct udp_table {

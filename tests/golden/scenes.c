@@ -511,6 +511,20 @@ static void empty_port(struct scene *s)
 	s->expected = CAUSE_NONE;
 }
 
+/* A container's namespace has no name: a process that is in it stands for it. */
+static void unnamed_netns(struct scene *s)
+{
+	struct proc_info *member = calloc(1, sizeof(*member));
+
+	asked(s, 8080);
+	member->pid = 4242;
+	member->comm = strdup("pause");
+	member->container = strdup("3fa2c41d9be07765");
+	s->port.snap.netns_member = member;
+	add_sock(s, STATE_TIME_WAIT, "127.0.0.1")->expires_ms = 41230;
+	s->expected = CAUSE_TIME_WAIT;
+}
+
 /* Only one of the two wildcards is taken. */
 static void half_taken(struct scene *s)
 {
@@ -694,6 +708,7 @@ const struct scene_row scene_rows[] = {
 	{"unexplained", unexplained},
 	{"empty_port", empty_port},
 	{"half_taken", half_taken},
+	{"unnamed_netns", unnamed_netns},
 	{"one_address", one_address},
 	{"unknown", unknown},
 	{"no_obstacle", no_obstacle},

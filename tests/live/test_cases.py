@@ -6,7 +6,7 @@ import socket
 
 from harness import check, same, until
 from state import marker, new_port, new_socket, refused
-from tool import OLD, Shared
+from tool import PAIR, Shared
 
 FIN_WAIT2, TIME_WAIT = 5, 6
 TCP_INFO_STATE = {1: "ESTABLISHED", 7: "CLOSE", 8: "CLOSE_WAIT"}
@@ -47,7 +47,7 @@ def reported(port, cause, *states, n=1):
     same("pid", line["process"]["pid"], os.getpid())
     same("states", sorted(x["state"] for x in line["blockers"]), sorted(states))
     same("evidence", line["evidence"], "exact")
-    same("cross_check", line["cross_check"], None if OLD else True)
+    same("cross_check", line["cross_check"], True if PAIR else None)
     return line
 
 

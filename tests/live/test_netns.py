@@ -196,7 +196,7 @@ def check_container_pid():
     """-p with a pid of the container's /proc: the outer process of that number is not meant."""
     port = new_port()
     bind = f"{MKSTATE_EXE} bind --address 127.0.0.1 {port}"
-    script = (f"(sleep 0.1; read go < /tmp/bt-go; {bind} >&2) & "
+    script = (f"(read go < /tmp/bt-go; {bind} >&2) & "
               f'"$@" -p $! & tracer=$!; wait $!')
     if os.path.exists("/tmp/bt-go"):
         os.unlink("/tmp/bt-go")
@@ -239,7 +239,7 @@ def check_device():
 
 def netns(selected):
     names = ("live", "filter", "self", "name", "pid", "path", "all", "unknown",
-             "nobody", "hidden", "denied", "wait", "device")
+             "nobody", "hidden", "denied", "wait", "unnamed", "device_all", "device")
     if not any(selected(f"netns.{x}") for x in names):
         return
     make()
@@ -262,10 +262,39 @@ def netns(selected):
             yield "netns.all", lambda: check_all(runs["all"], state, inode, os.getpid())
         yield "netns.unknown", check_unknown
         for name, test in {"nobody": check_nobody, "hidden": check_hidden, "denied": check_denied,
-                           "wait": check_wait}.items():
+                           "wait": check_wait, "unnamed": check_unnamed,
+                           "device_all": check_device_all}.items():
             yield f"netns.{name}", test
     yield "netns.device", check_device
     subprocess.run(["ip", "netns", "delete", NAME], check=True)
+
+
+def check_unnamed():
+    """A namespace that has no name is known by a process in it."""
+    port = new_port()
+    with State("listener", port=port, prefix=["unshare", "--net"]) as state:
+        pid = state.procs[0]["pid"]
+        result = run("--port", port, "--netns", "all", "--json")
+        same("exit status", result.status, 1)
+        line = result.only()
+        same("netns", line["netns"], os.stat(f"/proc/{pid}/ns/net").st_ino)
+        same("netns_name", line["netns_name"], None)
+        same("netns_process", os.stat(f"/proc/{line['netns_process']['pid']}/ns/net").st_ino,
+             line["netns"])
+        contains("text", " ".join(run("--port", port, "--netns", pid).out.split()),
+                 f"in network namespace {line['netns']} (that of bt-listener[{pid}])")
+
+
+def check_device_all():
+    """A device that one namespace has and others have not."""
+    port = new_port()
+    subprocess.run(["ip", "-n", NAME, "link", "add", "bt-only", "type", "dummy"], check=True)
+    with Bind(port, prefix=INSIDE, device="bt-only"):
+        result = run("--port", port, "--netns", "all", "--device", "bt-only", "--json")
+    same("exit status", result.status, 1)
+    same("namespace", result.only()["netns_name"], NAME)
+    same("stderr", result.err, "")
+    refused_usage(run("--port", port, "--netns", "all", "--device", "bt-nosuch"))
 
 
 def check_unknown():

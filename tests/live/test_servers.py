@@ -9,7 +9,7 @@ import tempfile
 
 from harness import DEADLINE, check, contains, same, until
 from state import marker, new_port
-from tool import OLD, Shared
+from tool import PAIR, Shared
 
 NGINX_CONF = """daemon off; worker_processes 1; user www-data;
 pid {dir}/pid; error_log stderr;
@@ -80,7 +80,7 @@ class Server:
         contains("its own words", self.output(), "ddress already in use")
         line = Shared.get().conflict_of(self.pid, self.port)
         same("evidence", line["evidence"], "exact")
-        same("cross_check", line["cross_check"], None if OLD else True)
+        same("cross_check", line["cross_check"], True if PAIR else None)
         return line
 
     def not_refused(self):

@@ -5,7 +5,7 @@ import re
 import expect
 from harness import check, contains, same
 from state import Bind, State, marker, new_port, spec_args
-from tool import MKSTATE_EXE, OLD, Shared, Started
+from tool import MKSTATE_EXE, PAIR, Shared, Started
 
 
 class Scene:
@@ -104,7 +104,7 @@ def check_live(scene):
     check_binder(scene, line)
     same("cause", line["cause"], row.cause)
     same("evidence", line["evidence"], "exact")
-    same("cross_check", line["cross_check"], None if OLD else True)
+    same("cross_check", line["cross_check"], True if PAIR else None)
     same("blockers_total", line["blockers_total"], 1)
     same("truncated", line["truncated"], False)
     blocker, = line["blockers"]

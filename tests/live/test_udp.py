@@ -103,6 +103,25 @@ def check_what_if():
         contains("text", as_text.out, f"{ports[0]}/udp is taken", "refused", "Why ", "Do ")
 
 
+def check_crowded():
+    """Many in one hash slot: some kernels then let a wildcard pass, and the report says so."""
+    port = new_port()
+    held = [sock(f"127.0.0.{i}", port, UDP) for i in range(1, 12)]
+    try:
+        line = Started("--port", port, "--proto", "udp", "-4", "--json").result().only()
+        really = outcome({"address": "0.0.0.0", "reuseaddr": False, "reuseport": False}, port)
+        wildcard = next(x for x in line["what_if"] if x.get("asked"))
+        same("what_if", wildcard["result"], "EADDRINUSE")
+        contains(f"note, and bind() says {really}", line["note"], "let a bind to a wildcard pass")
+        while len(held) > 5:
+            held.pop().close()
+        line = Started("--port", port, "--proto", "udp", "-4", "--json").result().only()
+        same("note", line["note"], None)
+    finally:
+        for one in held:
+            one.close()
+
+
 def outcome(row, port):
     try:
         sock(row["address"], port, UDP, reuseaddr=row["reuseaddr"],
@@ -125,6 +144,7 @@ def udp(selected):
         "binder_lacks": lambda: check_holder({**four, **reuse}, four,
                                              {"binder_lacks_reuseaddr"}),
         "lite": check_udplite, "what_if": check_what_if, "mptcp": check_mptcp,
+        "crowded": check_crowded,
     }
     for name, function in rows.items():
         if selected(f"udp.{name}"):

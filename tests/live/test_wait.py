@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--wait: back as soon as the bind would succeed, or when the time is up."""
 import datetime
+import json
 import os
 import subprocess
 import time
@@ -12,6 +13,7 @@ from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
 SOON = 5  # seconds, under emulation
+PROMISED = 0.1  # seconds, from the moment that the port is free to the process's end
 
 
 def is_waiting(started):
@@ -20,17 +22,36 @@ def is_waiting(started):
         return file.read().split()[0] == PPOLL
 
 
-def check_freed():
+def links():
+    """Ids of the BPF links there are: hooks that are attached."""
+    listed = subprocess.run(["bpftool", "-j", "link", "show"], check=True, capture_output=True)
+    return {x["id"] for x in json.loads(listed.stdout or "[]")}
+
+
+def freed():
+    """Seconds from close() to the end of the process that has waited for it, and its result."""
     port = new_port()
     with sock("127.0.0.1", port, listen=True):
         started = Started("--port", port, "--wait", "--json")
         until(lambda: is_waiting(started), "ppoll()")
     start = time.monotonic()
-    result = started.result()
-    took = time.monotonic() - start
-    same("exit status", result.status, 0)
-    check(took < SOON, f"it took {took:.1f} s")
-    same("result", [x["result"] for x in result.only()["what_if"] if x.get("asked")][:1], ["ok"])
+    started.process.wait(SOON)
+    return time.monotonic() - start, started.result()
+
+
+def check_freed():
+    """The best of some: an emulated guest stands still now and then."""
+    before = links()
+    took = []
+    while len(took) < 8 and min(took, default=SOON) > PROMISED:
+        seconds, result = freed()
+        took.append(seconds)
+        same("exit status", result.status, 0)
+        same("result", [x["result"] for x in result.only()["what_if"] if x.get("asked")][:1],
+             ["ok"])
+    check(min(took) <= PROMISED, f"it took {took} s")
+    # The kernel detaches the hooks on its own, after the process's end.
+    until(lambda: links() <= before, "no hook left behind")
 
 
 def check_deadline():

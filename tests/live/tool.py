@@ -14,8 +14,14 @@ from harness import DEADLINE, Failure, check, same
 
 TOOL = "/test/bindtrace"
 MKSTATE_EXE = "/test/mkstate"
-KERNEL = os.environ.get("BINDTRACE_VM_KERNEL", "")
+KERNEL, _, ARCH = os.environ.get("BINDTRACE_VM_KERNEL", "").partition("-")
 OLD = KERNEL == "5.10"
+HOOKS = os.environ.get("BINDTRACE_HOOKS")  # run --hooks
+# Direct calls from ftrace, which fexit wants, came to arm64 with 6.4.
+WHY_NO_FENTRY = ("the kernel lists no function inet_csk_bind_conflict" if KERNEL == "5.10" else
+                 "Operation not supported")
+FENTRY = HOOKS != "kprobe" and (not ARCH or KERNEL not in ("5.10", "6.1"))
+PAIR = FENTRY and not OLD  # --cross-check can watch the kernel's test of a pair
 LINE_LIMIT = 4096
 
 
@@ -97,9 +103,10 @@ class Tracer:
         # pylint: disable=consider-using-with
         self.err_file = tempfile.TemporaryFile()
         tail = ["--", *command] if command else []
+        hooks = ["--hooks", HOOKS] if HOOKS and "--hooks" not in args else []
         self.proc = subprocess.Popen(
-            [*prefix, TOOL, "--json", *[str(a) for a in args], *tail], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self.err_file)
+            [*prefix, TOOL, "--json", *hooks, *[str(a) for a in args], *tail],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.err_file)
         os.set_blocking(self.proc.stdout.fileno(), False)
         self.rest = b""
         self.lines = []

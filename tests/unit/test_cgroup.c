@@ -274,7 +274,7 @@ static void test_path_of_id(void **state)
 	assert_null(cgroup__path_of_id(&source, 0));
 	source.cgroup_root = "/proc"; /* no cgroups there */
 	assert_null(cgroup__path_of_id(&source, root_id));
-	source.cgroup_root = "/nonexistent";
+	source.cgroup_root = "/proc/none";
 	assert_null(cgroup__path_of_id(&source, root_id));
 }
 

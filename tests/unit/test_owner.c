@@ -30,7 +30,7 @@
  */
 
 static char root[PATH_MAX];
-static struct owner_source source = {.proc_root = root, .cgroup_root = "/nonexistent"};
+static struct owner_source source = {.proc_root = root, .cgroup_root = "/proc/none"};
 
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
@@ -261,7 +261,7 @@ static void test_scan_hidden(void **state)
 
 static void test_scan_no_proc(void **state)
 {
-	struct owner_source none = {.proc_root = "/nonexistent"};
+	struct owner_source none = {.proc_root = "/proc/none"};
 	struct owner_hits hits = {0};
 	uint64_t inode = 1;
 
@@ -471,7 +471,7 @@ static int fake_scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 
 static struct owner_source source_of(struct fake_scan *fake)
 {
-	return (struct owner_source){fake_scan, fake, root, "/nonexistent"};
+	return (struct owner_source){fake_scan, fake, root, "/proc/none"};
 }
 
 /* How the evidence of a socket and the scan make its class. */
@@ -669,7 +669,7 @@ static void test_lookup_fallback(void **state)
 	assert_string_equal(snap.procs[0].comm, "right");
 	assert_int_equal(snap.n_procs, 1);
 
-	faked.proc_root = "/nonexistent";
+	faked.proc_root = "/proc/none";
 	assert_int_equal(owner__lookup(&faked, &snap, NULL, 0), 0);
 	assert_false(snap.owners_known);
 	assert_int_equal(snap.n_holds, 0);

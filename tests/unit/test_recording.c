@@ -205,6 +205,8 @@ static void fill_snapshot(struct snapshot *snap)
 	snap->port = 8080;
 	snap->netns = 4026531840;
 	snap->netns_name = copy(HOSTILE);
+	snap->netns_member = calloc(1, sizeof(*snap->netns_member));
+	fill_proc(snap->netns_member, 4102);
 	snap->kernel = (struct kernel_rules){true, true, true, true};
 	snap->evidence = EVIDENCE_RACED;
 	snap->truncated = true;
@@ -651,11 +653,11 @@ static void knows_every_struct(void **state)
 	assert_int_equal(sizeof(struct sock_hold), 16);
 	assert_int_equal(sizeof(struct proc_info), 64);
 	assert_int_equal(sizeof(struct kernel_rules), 4);
-	assert_int_equal(sizeof(struct snapshot), 160);
-	assert_int_equal(offsetof(struct conflict_report, verdict), 8776);
+	assert_int_equal(sizeof(struct snapshot), 176);
+	assert_int_equal(offsetof(struct conflict_report, verdict), 8792);
 	assert_int_equal(offsetof(struct what_if, verdict), 80);
 	assert_int_equal(sizeof(struct what_if), offsetof(struct what_if, otherwise) + 8);
-	assert_int_equal(sizeof(struct port_report), 192);
+	assert_int_equal(sizeof(struct port_report), 208);
 	assert_int_equal(sizeof(struct bind_report), 200);
 	assert_int_equal(sizeof(struct state_report), 152);
 	assert_int_equal(sizeof(struct run_start), 48);
@@ -689,6 +691,7 @@ static void same_snapshot(const struct snapshot *a, struct snapshot *b)
 	assert_int_equal(a->port, b->port);
 	assert_int_equal(a->netns, b->netns);
 	assert_string_equal(a->netns_name, b->netns_name);
+	same_proc(a->netns_member, b->netns_member);
 	assert_memory_equal(&a->kernel, &b->kernel, sizeof(a->kernel));
 	assert_int_equal(a->evidence, b->evidence);
 	assert_int_equal(a->truncated, b->truncated);

@@ -56,6 +56,8 @@ static void test_frees_strings(void **state)
 
 	snapshot__init(&snap);
 	snap.netns_name = strdup("web");
+	snap.netns_member = calloc(1, sizeof(*snap.netns_member));
+	snap.netns_member->comm = strdup("pause");
 	proc = snapshot__add_proc(&snap);
 	proc->comm = strdup("echo");
 	proc->exe = strdup("/srv/echo");
@@ -68,6 +70,7 @@ static void test_frees_strings(void **state)
 	snapshot__free(&snap);
 	assert_null(snap.socks);
 	assert_null(snap.netns_name);
+	assert_null(snap.netns_member);
 	assert_int_equal(snap.n_procs, 0);
 }
 

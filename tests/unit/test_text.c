@@ -432,6 +432,8 @@ static void test_netns(void **state)
 		{"half_taken", {0}, "8080/tcp in network namespace web is taken"},
 		{"half_taken", {.own_netns = 1}, "8080/tcp in network namespace web is taken"},
 		{"half_taken", {.own_netns = 4026531840}, NULL},
+		{"unnamed_netns", {.own_netns = 4026531840}, NULL},
+		{"unnamed_netns", {.own_netns = 1}, "4026531840 (that of"},
 		{"listener_port", {.own_netns = 1}, "8080/tcp in network namespace 4026531840 is"},
 		{"listener_port", {.show_netns = true}, "8080/tcp in network namespace 4026531840"},
 	};

@@ -11,22 +11,23 @@ die() {
 	exit 125
 }
 
-# list_lines FILE: without comments and empty lines
+# list_lines FILE…: without comments and empty lines
 list_lines() {
-	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$1"
+	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$@"
 }
 
 kernel_names() {
 	list_lines "$vm_dir/kernels.list" | awk '{ print $1 }'
 }
 
-# kernel_fields NAME: sets arch, suite, package, more
+# kernel_fields NAME: sets arch, suite, package, more; those of kernels-arm64.list have to be named
 # shellcheck disable=SC2034 # used by those who source this file
 kernel_fields() {
 	local line
 
-	line=$(list_lines "$vm_dir/kernels.list" | awk -v n="$1" '$1 == n')
-	[[ -n $line ]] || die "no kernel '$1' in kernels.list; there are: $(kernel_names | xargs)"
+	line=$(list_lines "$vm_dir"/kernels.list "$vm_dir"/kernels-arm64.list | awk -v n="$1" '$1 == n')
+	[[ -n $line ]] || die "no kernel '$1' in kernels.list or kernels-arm64.list; there are:" \
+		"$(list_lines "$vm_dir"/kernels.list "$vm_dir"/kernels-arm64.list | awk '{ print $1 }' | xargs)"
 	read -r _ arch suite package more <<<"$line"
 }
 
@@ -134,20 +135,20 @@ apt_update() {
 	}
 }
 
-# unpack_packages ROOT SUITE PACKAGE…: with what they depend on, into ROOT. "!PACKAGE" leaves one out,
-# with what only that one depends on.
+# unpack_packages ROOT ARCH SUITE PACKAGE…: with what they depend on, into ROOT. "!PACKAGE" leaves one
+# out, with what only that one depends on.
 unpack_packages() {
-	local root=$1 suite=$2 deb p
+	local root=$1 arch=$2 suite=$3 deb p
 	local -a wanted=()
-	shift 2
+	shift 3
 
-	private_apt amd64 "$suite"
+	private_apt "$arch" "$suite"
 	apt_update || die "the mirror of apt's sources gives no $suite;" \
 		"check the network, or set BINDTRACE_MIRROR=http://HOST/debian"
 	# What apt takes for installed it doesn't fetch.
 	for p; do
 		if [[ $p == !* ]]; then
-			printf 'Package: %s\nStatus: install ok installed\nArchitecture: amd64\n' "${p#!}"
+			printf 'Package: %s\nStatus: install ok installed\nArchitecture: %s\n' "${p#!}" "$arch"
 			printf 'Version: 999\nMaintainer: none\nDescription: left out\n\n'
 		else
 			wanted+=("$p")

@@ -67,6 +67,11 @@ static void read_btf(const struct btf *btf, struct features *ret)
 	ret->rules.uid_from_sock = !find_func_proto(btf, "sock_i_uid");
 	/* 6.1 (28044fc1d495 "net: Add a bhash2 table hashed by port and address"). */
 	ret->rules.hash2 = btf__find_by_name_kind(btf, "inet_bind2_bucket", BTF_KIND_STRUCT) > 0;
+	/*
+	 * The BTF of 5.10 on arm64 has no static functions. The fifth argument, the address bucket,
+	 * came with those.
+	 */
+	ret->kprobe_args = ret->bind_conflict_args ?: ret->rules.hash2 ? 5 : 4;
 	ret->rules.mapped_any_quirk = ret->rules.hash2 && !ret->nested_buckets;
 	ret->rules.closed_group_usable = has_member(btf, "sock_reuseport", "num_closed_socks");
 }

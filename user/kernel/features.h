@@ -20,7 +20,8 @@ struct features {
 	int64_t tick_ns;      /* one jiffy */
 	struct kernel_rules rules;
 	bool nested_buckets;	/* 6.8: sockets hang off address buckets only */
-	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not there */
+	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not in the BTF */
+	int kprobe_args;	/* the same where the BTF does not tell: kprobes go by its name */
 	bool has_addr_any;	/* inet_bhash2_addr_any_conflict() */
 	bool has_pair;		/* inet_bind_conflict(): the kernel names the pair */
 	int listen_start_args;	/* of inet_csk_listen_start(): 2 (5.10) or 1 */

@@ -11,10 +11,12 @@
 #include "../../bpf/wire.h"
 #include "conflict.skel.h"
 #include "descend.h"
+#include "detach.h"
 #include "iter.h"
 #include "live.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#define CGROUP_ROOT	"/sys/fs/cgroup"
+#define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and comes there */
 
 /* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
 enum skip {
@@ -125,11 +127,11 @@ static void choose_kprobes(struct live *live)
 {
 	const struct features *features = live->features;
 
-	if (features->bind_conflict_args == 4)
+	if (features->kprobe_args == 4)
 		want(live, live->skel->progs.kprobe_bind_conflict_4);
-	else if (features->bind_conflict_args == 5)
+	else if (features->kprobe_args == 5)
 		want(live, live->skel->progs.kprobe_bind_conflict_5);
-	if (features->bind_conflict_args)
+	if (live->n_hooks)
 		want(live, live->skel->progs.kretprobe_bind_conflict);
 	if (features->has_addr_any) {
 		want(live, live->skel->progs.kprobe_addr_any_conflict);
@@ -334,17 +336,17 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		err = set_cgroup(live, filter->cgroup);
 	if (!err)
 		err = attach(live);
+	/* No trampolines, as on arm64 before 6.4. */
 	if (err)
-		return err;
+		return err == -KERNEL_ENOTSUPP ? -ENOTSUP : err;
 	note_present(live);
 	return set_pids(live, filter);
 }
 
 static void unload(struct live *live)
 {
+	detach__links(live->links, live->n_hooks);
 	for (int i = 0; i < live->n_hooks; i++) {
-		bpf_link__destroy(live->links[i]);
-		live->links[i] = NULL;
 		live->optional[i] = false;
 		live->skip[i] = SKIP_LOSES;
 	}
@@ -363,7 +365,7 @@ int live__open(const struct features *features, const struct live_filter *filter
 		return -ENOMEM;
 	live->features = features;
 	err = load(live, filter, kind, cross_check);
-	if (err && kind == HOOKS_AUTO && err != -ENOENT) {
+	if (err && kind == HOOKS_AUTO) {
 		live->fallback_error = err;
 		unload(live);
 		/* That there are no kprobes either is not what is wrong here. */
@@ -382,6 +384,12 @@ int live__open(const struct features *features, const struct live_filter *filter
 fail:
 	live__free(live);
 	return err;
+}
+
+const char *live__error_text(int err)
+{
+	return err == -ENOENT ? "the kernel lists no function inet_csk_bind_conflict"
+			      : strerror(-err);
 }
 
 void live__free(struct live *live)

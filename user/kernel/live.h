@@ -39,12 +39,15 @@ typedef int (*live_record_fn)(void *ctx, const void *data, size_t size);
 
 /*
  * Attaches the hooks. kind AUTO takes fexit and falls back to kprobes where the kernel cannot
- * attach it. 0, -ENOENT (the kernel has not the functions), or -errno of libbpf: that of fexit when
- * neither can be attached.
+ * attach it. 0, -ENOENT (the kernel's BTF has not the functions), or -errno of libbpf: that of
+ * fexit when neither can be attached.
  */
 int live__open(const struct features *features, const struct live_filter *filter,
 	       enum hook_kind kind, bool cross_check, struct live **ret);
 void live__free(struct live *live); /* accepts NULL */
+
+/* An error of live__open() in words. */
+const char *live__error_text(int err);
 
 /* For people: "fexit inet_csk_bind_conflict, ..." */
 const char *live__hooks(const struct live *live);

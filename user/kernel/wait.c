@@ -2,6 +2,7 @@
 #include "bpf_api.h"
 #include <errno.h>
 #include <stdlib.h>
+#include "detach.h"
 #include "wait.h"
 #include "wait.skel.h"
 
@@ -100,10 +101,7 @@ static int load(struct wait *wait, const struct features *features, const struct
 
 static void unload(struct wait *wait)
 {
-	for (int i = 0; i < wait->n_hooks; i++) {
-		bpf_link__destroy(wait->links[i]);
-		wait->links[i] = NULL;
-	}
+	detach__links(wait->links, wait->n_hooks);
 	wait->n_hooks = 0;
 	wait_bpf__destroy(wait->skel);
 	wait->skel = NULL;

@@ -259,6 +259,7 @@ static int udp_pass(struct walk *walk, int fd, struct wire_walk *state, struct s
 		state->restart = 0;
 	} while (!err && !state->done && !state->torn);
 	*ret_torn = state->torn;
+	snap->udp_slot_socks = state->slot_socks;
 	snap->netns = state->netns;
 	return err;
 }

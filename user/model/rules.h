@@ -208,4 +208,11 @@ const char *sock_state__name(const struct snap_sock *sock); /* "TIME_WAIT", "FIN
 const char *sock_role__name(uint8_t role);		    /* "server" */
 const char *evidence__name(enum evidence evidence);	    /* "exact" */
 
+/*
+ * UDP: may a bind that the rules call refused succeed all the same? udp_lib_get_port() of kernels
+ * before a fix of 2026 looks for a wildcard among the sockets on wildcards only, once more than ten
+ * sockets are in the port's hash slot. Nothing in a kernel's types tells whether it has the fix.
+ */
+bool rules__may_miss(const struct snapshot *snap, const struct bind_request *req);
+
 #endif

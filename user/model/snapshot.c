@@ -27,11 +27,11 @@ void proc_info__free(struct proc_info *proc)
 	proc->comm = proc->exe = proc->cgroup = proc->unit = proc->container = NULL;
 }
 
-static void drop_former_owner(struct snap_sock *sock)
+static void drop_proc(struct proc_info **proc)
 {
-	proc_info__free(sock->former_owner);
-	free(sock->former_owner);
-	sock->former_owner = NULL;
+	proc_info__free(*proc);
+	free(*proc);
+	*proc = NULL;
 }
 
 void snapshot__free(struct snapshot *snap)
@@ -39,10 +39,11 @@ void snapshot__free(struct snapshot *snap)
 	if (!snap)
 		return;
 	for (size_t i = 0; i < snap->n_socks; i++)
-		drop_former_owner(&snap->socks[i]);
+		drop_proc(&snap->socks[i].former_owner);
 	for (size_t i = 0; i < snap->n_procs; i++)
 		proc_info__free(&snap->procs[i]);
 	free(snap->netns_name);
+	drop_proc(&snap->netns_member);
 	free(snap->buckets);
 	free(snap->devices);
 	free(snap->socks);
@@ -181,7 +182,7 @@ static void drop_marked(struct snapshot *snap, const uint8_t *marked)
 
 	for (size_t i = 0; i < snap->n_socks; i++) {
 		if (marked[i])
-			drop_former_owner(&snap->socks[i]);
+			drop_proc(&snap->socks[i].former_owner);
 		else
 			snap->socks[kept++] = snap->socks[i];
 	}

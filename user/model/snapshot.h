@@ -178,14 +178,16 @@ struct snap_device {
 struct snapshot {
 	uint32_t protocol; /* PROTO_TCP, PROTO_UDP, PROTO_UDPLITE */
 	uint16_t port;
-	uint64_t netns;	  /* inode number, as in /proc/PID/ns/net; 0: unknown */
-	char *netns_name; /* "web" of `ip netns`, or NULL */
+	uint64_t netns;			/* inode number, as in /proc/PID/ns/net; 0: unknown */
+	char *netns_name;		/* "web" of `ip netns`, or NULL */
+	struct proc_info *netns_member; /* a process in one that has no name, or NULL */
 	struct kernel_rules kernel;
 	enum evidence evidence;
-	bool truncated;		/* the walk ended before the last socket */
-	uint64_t total;		/* sockets on the port as far as counted, >= n_socks */
-	bool owners_known;	/* every process's fds could be read: "no owner" is then a fact */
-	uint16_t ephemeral_low; /* net.ipv4.ip_local_port_range; 0: unknown */
+	bool truncated;		 /* the walk ended before the last socket */
+	uint64_t total;		 /* sockets on the port as far as counted, >= n_socks */
+	bool owners_known;	 /* every process's fds could be read: "no owner" is then a fact */
+	uint32_t udp_slot_socks; /* sockets in the port's hash slot, other ports' too; 0: unknown */
+	uint16_t ephemeral_low;	 /* net.ipv4.ip_local_port_range; 0: unknown */
 	uint16_t ephemeral_high;
 	struct snap_bucket *buckets;
 	size_t n_buckets;

@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+#define CROWDED_SLOT 10 /* udp_lib_get_port(): hslot->count > 10 */
+
 /* A closed member does not make a group usable, unlike TCP's: sk_reuseport_cb has to be NULL. */
 static struct ways udp_ways(const struct kernel_rules *kernel, const struct bind_request *req,
 			    const struct snap_sock *sock)
@@ -86,4 +88,19 @@ enum tri udp__refused(const struct snapshot *snap, const struct bind_request *re
 	for (size_t i = 0; i < snap->n_socks; i++)
 		udp_chain__next(&chain, &snap->kernel, req, &snap->socks[i]);
 	return udp_chain__refused(&chain);
+}
+
+bool rules__may_miss(const struct snapshot *snap, const struct bind_request *req)
+{
+	if (!snapshot__is_udp(snap) || snap->udp_slot_socks <= CROWDED_SLOT ||
+	    !ip_addr__is_any(req->family, &req->addr))
+		return false;
+	for (size_t i = 0; i < snap->n_socks; i++) {
+		const struct snap_sock *sock = &snap->socks[i];
+
+		if (ip_addr__is_any(sock->family, &sock->local) &&
+		    udp__pair(&snap->kernel, req, sock, NULL) != TRI_NO)
+			return false; /* found on either path */
+	}
+	return true;
 }

@@ -32,6 +32,9 @@ static json_t *frame(const struct json_ctx *ctx, const void *what)
 	json_object__put(&line, "port", json_integer(snap->port));
 	json_object__put(&line, "netns", json_number(snap->netns != 0, snap->netns));
 	json_object__put(&line, "netns_name", json_text(snap->netns_name, ctx->text_max));
+	json_object__put(&line, "netns_process",
+			 snap->netns_member ? json_process(snap->netns_member, ctx->text_max, false)
+					    : json_null());
 	json_object__put(&line, "evidence", json_string(evidence__name(snap->evidence)));
 	json_object__put(&line, "note", json_text(report->note, ctx->text_max));
 	json_object__put(&line, "holders", json_array());

@@ -43,7 +43,7 @@ struct port_report {
 	struct snapshot snap;
 	struct what_if *what_ifs; /* by address, then plain, +REUSEADDR, +REUSEPORT, +both */
 	size_t n_what_ifs;
-	const char *note; /* what another kernel or privilege would add (evidence diag), or NULL */
+	const char *note; /* what another kernel or privilege would add or do otherwise, or NULL */
 };
 
 /* --all: a bind() that the kernel let pass, or a port that listen() or sendto() was given. */

@@ -229,8 +229,12 @@ static const struct field port_fields[] = {
 	{"port", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"netns", KIND_INTEGER, OR_NULL, NULL, "inode of the network namespace"},
 	{"netns_name", KIND_STRING, OR_NULL, NULL, "of `ip netns`"},
+	{"netns_process", KIND_REF, OR_NULL, "process",
+	 "one that is in, or keeps, a namespace without a name; null: has one, is our own, "
+	 "unknown"},
 	{"evidence", KIND_REF, ALWAYS, "evidence", NULL},
-	{"note", KIND_STRING, OR_NULL, NULL, "what another kernel or privilege would add"},
+	{"note", KIND_STRING, OR_NULL, NULL,
+	 "what another kernel or privilege would add, or may do otherwise"},
 	{"holders", KIND_REFS, ALWAYS, "socket", "the most relevant first; may be cut"},
 	{"holders_total", KIND_INTEGER, ALWAYS, NULL, NULL},
 	{"truncated", KIND_BOOLEAN, ALWAYS, NULL, "a list was cut, or the evidence is not all"},

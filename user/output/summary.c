@@ -242,10 +242,22 @@ static const char *kind_of_bind(const struct bind_request *req)
 	return v6only ? "a bind with IPV6_V6ONLY" : "a plain bind";
 }
 
+/* A namespace without a name is known by who is in it. */
+static void write_member(FILE *f, const struct proc_info *member)
+{
+	struct holder_text place = holder__place(member);
+
+	fprintf(f, " (that of %s%s%s)", holder__process(member).text, *place.text ? ", " : "",
+		place.text);
+}
+
 static void write_port(FILE *f, const struct output *out, const struct snapshot *snap)
 {
-	fprintf(f, "%u/%s%s", snap->port, format__protocol(snap->protocol).text,
-		format__netns(out, snap->netns, snap->netns_name).text);
+	struct endpoint netns = format__netns(out, snap->netns, snap->netns_name);
+
+	fprintf(f, "%u/%s%s", snap->port, format__protocol(snap->protocol).text, netns.text);
+	if (*netns.text && snap->netns_member)
+		write_member(f, snap->netns_member);
 }
 
 static void write_answers(FILE *f, const struct output *out, const struct port_report *report)

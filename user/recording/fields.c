@@ -172,6 +172,25 @@ void fields__proc(struct coder *c, struct proc_info *proc)
 	code__text(c, &proc->container);
 }
 
+static void optional_proc(struct coder *c, struct proc_info **proc)
+{
+	bool known = *proc != NULL;
+	size_t mark;
+
+	code__bool(c, &known);
+	if (c->err || !known)
+		return;
+	if (!*proc)
+		*proc = calloc(1, sizeof(**proc));
+	if (!*proc) {
+		coder__fail(c, -ENOMEM);
+		return;
+	}
+	mark = code__begin(c);
+	fields__proc(c, *proc);
+	code__end(c, mark);
+}
+
 static void kernel_rules(struct coder *c, struct kernel_rules *rules)
 {
 	size_t mark = code__begin(c);
@@ -196,6 +215,9 @@ void fields__snapshot(struct coder *c, struct snapshot *snap)
 	code__bool(c, &snap->owners_known);
 	code__u16(c, &snap->ephemeral_low);
 	code__u16(c, &snap->ephemeral_high);
+	if (c->reading && c->pos == c->end)
+		return; /* of minor version 1 or older */
+	optional_proc(c, &snap->netns_member);
 }
 
 void fields__bucket(struct coder *c, struct snap_bucket *bucket)
@@ -224,25 +246,6 @@ static void sock_flags(struct coder *c, struct snap_sock *sock)
 	code__tri(c, &sock->kernel_made);
 }
 
-static void former_owner(struct coder *c, struct snap_sock *sock)
-{
-	bool known = sock->former_owner != NULL;
-	size_t mark;
-
-	code__bool(c, &known);
-	if (c->err || !known)
-		return;
-	if (!sock->former_owner)
-		sock->former_owner = calloc(1, sizeof(*sock->former_owner));
-	if (!sock->former_owner) {
-		coder__fail(c, -ENOMEM);
-		return;
-	}
-	mark = code__begin(c);
-	fields__proc(c, sock->former_owner);
-	code__end(c, mark);
-}
-
 void fields__sock(struct coder *c, struct snap_sock *sock)
 {
 	code__u64(c, &sock->id);
@@ -268,7 +271,7 @@ void fields__sock(struct coder *c, struct snap_sock *sock)
 	code__i64(c, &sock->expires_ms);
 	CODE_ENUM(c, sock->role, ROLE_ORPHAN);
 	CODE_ENUM(c, sock->holder, HOLDER_DETACHED);
-	former_owner(c, sock);
+	optional_proc(c, &sock->former_owner);
 }
 
 void fields__hold(struct coder *c, struct sock_hold *hold)
