@@ -39,8 +39,8 @@ typedef int (*live_record_fn)(void *ctx, const void *data, size_t size);
 
 /*
  * Attaches the hooks. kind AUTO takes fexit and falls back to kprobes where the kernel cannot
- * attach it. 0, -ENOENT (the kernel's BTF has not the functions), or -errno of libbpf: that of fexit
- * when neither can be attached.
+ * attach it. 0, -ENOENT (the kernel's BTF has not the functions), or -errno of libbpf: that of
+ * fexit when neither can be attached.
  */
 int live__open(const struct features *features, const struct live_filter *filter,
 	       enum hook_kind kind, bool cross_check, struct live **ret);
