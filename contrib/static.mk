@@ -12,7 +12,7 @@ STATIC_ARCH := $(patsubst x86,x86_64,$(patsubst amd64,x86_64,$(patsubst aarch64,
 STATIC_OUT  := build/static/$(STATIC_ARCH)
 CROSS       := $(if $(filter-out $(host_arch),$(STATIC_ARCH)),aarch64-linux-gnu-)
 
-STATIC_CFLAGS := -O2 -g -fstack-protector-strong -Wdate-time
+STATIC_CFLAGS := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wdate-time
 STATIC_MAKE   := $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS) CC=$(CROSS)gcc \
 	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" \
 	LDFLAGS=-static-pie STATIC_SYSROOT=$(if $(CROSS),"$$(contrib/cross-libs)")
