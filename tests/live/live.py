@@ -47,7 +47,8 @@ OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 # Kprobes sit on TCP's conflict test alone. What else there is to see is not there to be tested.
 NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "netns.device",
-               "record.*", "states_live.*", "udp.*")
+               "ownerless.geneve", "ownerless.vxlan", "ownerless.wireguard", "record.*",
+               "states_live.*", "udp.*")
 
 
 def last(selected):
