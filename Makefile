@@ -121,7 +121,7 @@ $B/tests/fuzz/%: tests/fuzz/fuzz_%.c $(FUZZ_OBJS)
 fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SECONDS=60 searches on
 	@tests/fuzz/run $B/tests/fuzz
 
--include tests/states/build.mk tests/oracle/build.mk
+-include tests/states/build.mk tests/oracle/build.mk tests/service/build.mk
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)

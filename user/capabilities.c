@@ -57,7 +57,7 @@ static int choose(cap_t now, bool enter_netns, bool signals, int map_fd, cap_val
 	} reasons[] = {
 		{true, CAP_SYS_PTRACE},
 		{enter_netns, CAP_SYS_ADMIN},
-		{enter_netns, CAP_DAC_READ_SEARCH},
+		{true, CAP_DAC_READ_SEARCH},
 		{signals, CAP_KILL},
 		/* bpf_capable(): CAP_SYS_ADMIN does for it */
 		{!admin && maps_want_capability(map_fd), CAP_BPF},

@@ -166,12 +166,12 @@ static int allow_if(scmp_filter_ctx filter, const char *name, struct scmp_arg_cm
 
 static int allow_opening(scmp_filter_ctx filter)
 {
-	const uint64_t writing_flags = O_ACCMODE | O_CREAT | O_TRUNC;
-	int err = allow_if(filter, "openat", SCMP_A2(SCMP_CMP_MASKED_EQ, writing_flags, O_RDONLY));
+	const uint64_t flags = O_ACCMODE | O_CREAT | O_TRUNC;
+	const struct scmp_arg_cmp second = SCMP_A1(SCMP_CMP_MASKED_EQ, flags, O_RDONLY);
+	const struct scmp_arg_cmp third = SCMP_A2(SCMP_CMP_MASKED_EQ, flags, O_RDONLY);
+	int err = allow_if(filter, "openat", third);
 
-	return err
-		       ?: allow_if(filter, "open",
-				   SCMP_A1(SCMP_CMP_MASKED_EQ, writing_flags, O_RDONLY));
+	return err ?: allow_if(filter, "open", second);
 }
 
 /* Nothing becomes code. */
@@ -196,6 +196,10 @@ static int allow_partly(scmp_filter_ctx filter)
 	/* To the kernel, or to where the socket is connected: no other address. */
 	if (!err)
 		err = allow_if(filter, "sendto", SCMP_A4(SCMP_CMP_EQ, 0));
+	/* a cgroup by its number */
+	if (!err)
+		err = allow_if(filter, "open_by_handle_at",
+			       SCMP_A2(SCMP_CMP_MASKED_EQ, O_ACCMODE, O_RDONLY));
 	if (!err)
 		err = allow_if(filter, "setns", SCMP_A1(SCMP_CMP_EQ, CLONE_NEWNET));
 	return err;
