@@ -448,21 +448,21 @@ static int start_command(struct session *session)
 	return err == -ENOENT ? 127 : 126;
 }
 
-/* The hooks are in place, the command runs unconfined: from here on only reports are made. */
-static int settle(struct session *session)
+/*
+ * The hooks are in place, the command runs unconfined: from here on only reports are made. Where a
+ * sandbox forbids to make it tighter, the reports matter more.
+ */
+static void settle(struct session *session)
 {
 	int map_fd, unused, err;
 
 	live__memory_fds(session->live, &map_fd, &unused);
 	err = confine__live(session->opts, session->command.pid, map_fd);
-	if (err) {
-		log__line("cannot give up privileges: %s; is another filter of system calls in "
-			  "the way?",
+	if (err && !session->opts->quiet)
+		log__line("could not give up all privileges: %s, as if a filter of system calls or "
+			  "a kernel without seccomp were in the way",
 			  strerror(-err));
-		return EXIT_RUNTIME;
-	}
 	notify__send(&session->notify, "READY=1\nSTATUS=Watching");
-	return 0;
 }
 
 static int finish(struct session *session)
@@ -538,11 +538,7 @@ static int run(struct session *session)
 		finish(session);
 		return err;
 	}
-	err = settle(session);
-	if (err) {
-		finish(session);
-		return err;
-	}
+	settle(session);
 	loop(session);
 	notify__send(&session->notify, "STOPPING=1");
 	return finish(session);
