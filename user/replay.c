@@ -22,7 +22,7 @@ static int complain(const struct options *opts, int err, const struct recording_
 
 static struct output *open_output(const struct options *opts, const struct recording_header *header)
 {
-	const struct output_config config = {
+	struct output_config config = {
 		.results = stdout,
 		.diagnostics = stderr,
 		.json = opts->json,
@@ -33,6 +33,7 @@ static struct output *open_output(const struct options *opts, const struct recor
 		.own_netns = header->own_netns,
 	};
 
+	memcpy(config.run, header->run, sizeof(config.run));
 	return output__new(&config);
 }
 

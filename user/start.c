@@ -27,9 +27,10 @@ int start__features(const struct options *opts, struct features *ret)
 	return EXIT_USAGE;
 }
 
-struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns)
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
+			     const char run[OUTPUT_RUN_ID_SIZE])
 {
-	const struct output_config config = {
+	struct output_config config = {
 		.results = results,
 		.diagnostics = stderr,
 		.json = opts->json,
@@ -40,6 +41,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.own_netns = own_netns,
 	};
 
+	memcpy(config.run, run, sizeof(config.run));
 	return output__new(&config);
 }
 

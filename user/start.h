@@ -17,7 +17,8 @@ void start__occupy_std_fds(void);
 int start__features(const struct options *opts, struct features *ret);
 
 /* The output that the options ask for, on results; NULL when memory is short. */
-struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns);
+struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
+			     const char run[OUTPUT_RUN_ID_SIZE]);
 
 /* The same for --netns, when its namespace could not be opened. */
 enum exit_status start__netns_error(const struct options *opts, int err);

@@ -77,6 +77,7 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
 		return write_json(out, json__conflict(out, report, &result), &result);
 	err = page__open(&page);
@@ -93,6 +94,7 @@ int output__port(struct output *out, const struct port_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
 		return write_json(out, json__port(out, report, &result), &result);
 	err = page__open(&page);
@@ -109,8 +111,9 @@ int output__bind(struct output *out, const struct bind_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
-		return write_json(out, json__bind(report, &result), &result);
+		return write_json(out, json__bind(out, report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -125,8 +128,9 @@ int output__state(struct output *out, const struct state_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
-		return write_json(out, json__state(report, &result), &result);
+		return write_json(out, json__state(out, report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -141,8 +145,9 @@ int output__start(struct output *out, const struct run_start *start)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
-		return write_json(out, json__start(start, &result), &result);
+		return write_json(out, json__start(out, start, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -158,8 +163,9 @@ int output__stop(struct output *out, const struct run_stop *stop)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
-		return write_json(out, json__stop(stop, &result), &result);
+		return write_json(out, json__stop(out, stop, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -175,11 +181,17 @@ int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
-		return write_json(out, json__lost(time_ns, count, &result), &result);
+		return write_json(out, json__lost(out, time_ns, count, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
 	text__lost(count, page.stream);
 	return page__write(&page, 0, out->config.diagnostics);
+}
+
+void output__skip(struct output *out)
+{
+	out->seq++;
 }

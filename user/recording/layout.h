@@ -24,7 +24,8 @@
 #define LAYOUT_PREFIX_SIZE 16
 #define LAYOUT_HEAD_SIZE   12
 #define LAYOUT_MAJOR	   1
-#define LAYOUT_MINOR	   1 /* 1: what refuses a bind asked about before the port does */
+/* 1: what refuses a bind asked about before the port does; 2: the run's id, in the header */
+#define LAYOUT_MINOR 2
 
 #define LAYOUT_MAX_RECORD   (1u << 30)
 #define LAYOUT_MAX_STRING   (1u << 20)
