@@ -122,6 +122,7 @@ fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SEC
 	@tests/fuzz/run $B/tests/fuzz
 
 -include tests/states/build.mk tests/oracle/build.mk
+-include tests/pipelines/build.mk
 
 live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)
