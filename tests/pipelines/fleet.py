@@ -6,7 +6,8 @@ import os
 import traceback
 
 from harness import check, contains, same, until
-from system import (call, enter_netns, has_line, listener, refused, replay, service, set_comm, systemctl)
+from system import (call, enter_netns, has_line, listener, read, refused, replay, service, set_comm,
+                    systemctl)
 
 HOSTS = ("web1", "web2", "web3")
 CENTRAL = "10.99.0.254"
@@ -178,10 +179,18 @@ def check_database_away():
     wait_for_all()
 
 
+def taken(host):
+    """Whether the forwarder has read all of the host's journal."""
+    last = call("journalctl", f"--namespace={host}", "--quiet", "-n", 1, "-o", "export").split(b"\n")[0]
+    return last == b"__CURSOR=" + read(f"/var/lib/bindtrace/forward-{host}/journal.state").strip()
+
+
 def check_hosts_away():
     """All that is between a journal and the central host ends while that is away, in either way."""
     systemctl("stop", "bindtrace-central")
     more()
+    for host in HOSTS:
+        until(lambda host=host: taken(host), f"{host}'s forwarder to read its journal", 60)
     systemctl("kill", "--signal=KILL", forwarder("web1"))
     systemctl("stop", forwarder("web2"))
     more()
