@@ -170,9 +170,15 @@ def check_central_away():
     wait_for_all()
 
 
+def queued():
+    """Refusals in the central host's queue, which is on its disk."""
+    return call("sh", "-c", "cat /var/lib/bindtrace/central/store.0*").count(b'"type":"conflict"')
+
+
 def check_database_away():
     systemctl("stop", POSTGRESQL)
     more()
+    until(lambda: queued() >= len(HOSTS) * EACH, "the central host's queue", 60)
     systemctl("restart", "bindtrace-central")
     more()
     systemctl("start", POSTGRESQL)
