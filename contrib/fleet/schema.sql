@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: GPL-2.0-only
--- The fleet's lines in PostgreSQL (13 or newer). As its superuser, in a database of its own (UTF-8):
+-- The fleet's lines in PostgreSQL (14 or newer). As its superuser, in a database of its own (UTF-8):
 --   createdb -E UTF8 -T template0 bindtrace && psql -v ON_ERROR_STOP=1 -d bindtrace -f schema.sql
 
 create schema bindtrace;
@@ -60,17 +60,21 @@ select run, min(host) as host, min(time) as began, max(time) as last_line,
 	coalesce(sum((line ->> 'count')::bigint) filter (where type = 'lost'), 0) as lost
 from bindtrace.event group by run;
 
+-- An array, or none where the value is null: not known.
+create function bindtrace.list(j jsonb) returns jsonb language sql immutable parallel safe
+	return case jsonb_typeof(j) when 'array' then j else '[]' end;
+
 -- Who held the address, one row for each blocker's owner in a line (the line may be cut: blockers has
 -- the most relevant, blockers_total counts all).
 create view bindtrace.blocker as
 select e.run, e.seq, e.host, e.time, e.protocol, e.port, e.cause, e.service,
 	b ->> 'state' as state, b ->> 'role' as role,
 	coalesce(o ->> 'unit', o ->> 'comm') as holder, o ->> 'exe' as exe, (o ->> 'pid')::bigint as pid,
-	jsonb_array_length(b -> 'owners') = 0 and o is not null as former
+	jsonb_array_length(bindtrace.list(b -> 'owners')) = 0 and o is not null as former
 from bindtrace.event e
-cross join lateral jsonb_array_elements(e.line -> 'blockers') b
+cross join lateral jsonb_array_elements(bindtrace.list(e.line -> 'blockers')) b
 left join lateral (
-	select o from jsonb_array_elements(b -> 'owners') o where jsonb_typeof(b -> 'owners') = 'array'
+	select o from jsonb_array_elements(bindtrace.list(b -> 'owners')) o
 	union all
 	select b -> 'former_owner' where jsonb_typeof(b -> 'former_owner') = 'object'
 ) owner(o) on true

@@ -6,14 +6,14 @@ import os
 import traceback
 
 from harness import check, contains, same, until
-from system import (call, enter_netns, has_line, listener, read, refused, replay, service, set_comm,
+from system import (call, enter_netns, has_line, join, listener, read, refused, replay, service, set_comm,
                     systemctl)
 
 HOSTS = ("web1", "web2", "web3")
 CENTRAL = "10.99.0.254"
 PORT = 8080
 EACH = 15  # refused binds, each time
-API = 'api "\ufffd'  # as the JSON has what the process called itself
+HOSTILE = b'"},\x1b[2J\n\xff'
 POSTGRESQL = "postgresql@15-main"
 
 with open("/etc/machine-id", encoding="ascii") as machine_id:
@@ -95,7 +95,7 @@ def on_host(host, function):
         return host, pid
     try:
         enter_netns(host)
-        function()
+        function(host)
         os._exit(0)
     except BaseException:  # pylint: disable=broad-except
         traceback.print_exc()
@@ -107,14 +107,42 @@ def end(child):
     same(f"what the process on {host} ended with", os.waitpid(pid, 0)[1], 0)
 
 
-def refusals():
-    """Of two services; who has the port is called haproxy."""
+def hold(ready, done):
+    """In a process of its own: has the port until it is told that all is done."""
+    join("haproxy.service")
     set_comm(b"haproxy")
     with listener("0.0.0.0", PORT):
-        for i in range(EACH):
-            set_comm(b"web" if i % 3 else b'api "\xff')
+        os.write(ready, b".")
+        os.close(ready)
+        os.read(done, 1)
+    os._exit(0)
+
+
+def reported(host):
+    """How many of its refusals the host's journal has."""
+    lines = call("journalctl", f"--namespace={host}", "--quiet", "-o", "cat", "-t", "bindtrace")
+    return lines.count(b'"type":"conflict"')
+
+
+def refusals(host):
+    """Of two services, for a third that has the port."""
+    (listens, ready), (done, over) = os.pipe(), os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(over)
+        hold(ready, done)
+    os.close(ready)
+    os.close(done)
+    same("the holder's word", os.read(listens, 1), b".")
+    for service_name, n in (("api", EACH // 3), ("web", EACH - EACH // 3)):
+        join(f"{service_name}.service")
+        set_comm(HOSTILE if service_name == "api" else b"web")
+        for i in range(n):
             refused("127.0.0.1" if i % 2 else "0.0.0.0", PORT)
-        set_comm(b"haproxy")
+    # While who has the port can still be seen.
+    until(lambda: reported(host) >= Wanted.refusals + EACH, f"{host}'s reports")
+    os.close(over)
+    os.waitpid(pid, 0)
 
 
 def happen():
@@ -250,7 +278,8 @@ def check_twice():
 
 
 def check_queries():
-    out = as_postgres("psql", "-X", "-d", "bindtrace", "-f", "/test/queries.sql").decode()
+    out = as_postgres("psql", "-X", "-v", "ON_ERROR_STOP=1", "-d", "bindtrace", "-f",
+                      "/test/queries.sql").decode()
     with open("/out/queries.txt", "w", encoding="utf-8") as file:
         file.write(out)
     print(out)
@@ -258,10 +287,10 @@ def check_queries():
     each = Wanted.refusals * len(HOSTS)
     hosts = ", ".join(HOSTS)
     contains("services", [x[:6] for x in rows],
-             ["web", "listener", "tcp", str(PORT), str(each * 2 // 3), hosts],
-             [API, "listener", "tcp", str(PORT), str(each // 3), hosts])
+             ["web.service", "listener", "tcp", str(PORT), str(each * 2 // 3), hosts],
+             ["api.service", "listener", "tcp", str(PORT), str(each // 3), hosts])
     contains("holders", [x[:6] for x in rows],
-             ["haproxy", "f", "LISTEN", str(each), hosts, f"{API}, web"])
+             ["haproxy.service", "f", "LISTEN", str(each), hosts, "api.service, web.service"])
 
 
 def suite(selected):

@@ -31,14 +31,11 @@ class Truth:
         return [x for x in map(json.loads, cls.lines) if x["type"] == "conflict"]
 
 
-def crowd():
-    """The longest line: a listener and 50,000 time-wait sockets."""
-    with subprocess.Popen(["/test/mkstate", "crowd", "--port", str(CROWD_PORT), "--count", str(CROWD)],
-                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        line = process.stdout.readline()
-        check(line.startswith(b"ready "), f"mkstate crowd says {line!r}")
-        refused("0.0.0.0", CROWD_PORT)
-        process.stdin.close()
+def start_crowd():
+    """A listener and 50,000 time-wait sockets, which take their time and last a minute."""
+    # pylint: disable=consider-using-with
+    return subprocess.Popen(["/test/mkstate", "crowd", "--port", str(CROWD_PORT), "--count", str(CROWD)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 def make_run():
@@ -46,13 +43,16 @@ def make_run():
     systemctl("start", "rsyslog")
     service("bindtrace-local", "/usr/bin/bindtrace", "--json", "--record", RECORDING,
             SyslogIdentifier="bindtrace")
-    until(lambda: has_line("bindtrace", "start"), "the service's first line")
-    with listener("127.0.0.1", PORT):
+    with start_crowd() as crowd, listener("127.0.0.1", PORT):
+        until(lambda: has_line("bindtrace", "start"), "the service's first line")
         for name in HOSTILE:
             set_comm(name)
             refused("127.0.0.1", PORT)
         set_comm(b"python3")
-        crowd()
+        line = crowd.stdout.readline()
+        check(line.startswith(b"ready "), f"mkstate crowd says {line!r}")
+        refused("0.0.0.0", CROWD_PORT)
+        crowd.stdin.close()
     systemctl("stop", "bindtrace-local")
     Truth.lines = replay(RECORDING)
     comms = {x["process"]["comm"] for x in Truth.conflicts()}
@@ -106,6 +106,7 @@ def check_rsyslog():
 
 
 def start_syslog_ng(config):
+    check(not os.path.exists(LINES), f"{LINES} is still there, of another program")
     # pylint: disable=consider-using-with
     return subprocess.Popen(["syslog-ng", "-F", "--no-caps", "-f", config], stdout=subprocess.DEVNULL)
 
@@ -121,7 +122,6 @@ def check_syslog_ng():
 
 def check_program():
     """syslog-ng starts bindtrace itself."""
-    check(not os.path.exists(LINES), f"{LINES} has been moved away")
     with open("/test/program.conf", "w", encoding="utf-8") as file:
         file.write('@version: 3.38\n@include "/test/bindtrace-program.conf"\n')
     with start_syslog_ng("/test/program.conf") as process:

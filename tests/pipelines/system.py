@@ -88,6 +88,14 @@ def refused(address, port):
     check(False, f"bind {address}:{port} has passed")
 
 
+def join(unit):
+    """Into that service's cgroup, by which a process is known to be of it."""
+    group = f"/sys/fs/cgroup/system.slice/{unit}"
+    os.makedirs(group, exist_ok=True)
+    with open(f"{group}/cgroup.procs", "w", encoding="ascii") as procs:
+        procs.write(str(os.getpid()))
+
+
 def enter_netns(name):
     fd = os.open(f"/run/netns/{name}", os.O_RDONLY)
     if LIBC.setns(fd, CLONE_NEWNET):
