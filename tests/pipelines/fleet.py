@@ -252,7 +252,10 @@ def check_count():
         systemctl("stop", f"bindtrace-{host}")
     total = 0
     for host in HOSTS:
-        wanted = [json.loads(x) for x in replay(recording(host))]
+        lines = replay(recording(host))
+        with open(f"/out/{host}.json", "wb") as file:
+            file.write(b"\n".join(lines) + b"\n")
+        wanted = [json.loads(x) for x in lines]
         total += len(wanted)
         until(lambda host=host, n=len(wanted):
               int(sql(f"select count(*) from bindtrace.event where host = '{host}'")) >= n, f"{host}'s last line")
