@@ -29,6 +29,7 @@ enum key {
 	KEY_STATES,
 	KEY_RECORD,
 	KEY_REPLAY,
+	KEY_JOURNAL,
 };
 
 extern const struct argp_option option_table[];

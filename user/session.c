@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "command.h"
+#include "confine.h"
 #include "explain.h"
 #include "filters.h"
 #include "kernel/decode.h"
@@ -19,6 +20,7 @@
 #include "kernel/owner_iter.h"
 #include "kernel/pidns.h"
 #include "log.h"
+#include "notify.h"
 #include "session.h"
 #include "sight.h"
 #include "sink.h"
@@ -32,6 +34,7 @@ struct session {
 	struct live *live;
 	struct sink sink;
 	struct command command;
+	struct notify notify;
 	sigset_t old_mask;
 	int signal_fd, timer_fd;
 	uint64_t reported;
@@ -180,17 +183,26 @@ static void fail(struct session *session, int err)
 	session->stop |= !session->command.pid;
 }
 
+/* From the loop and nowhere else: who hangs in a report does not come here. */
+static void tell_alive(struct session *session)
+{
+	notify__rest(&session->notify);
+	notify__send(&session->notify, "WATCHDOG=1\nSTATUS=Watching, %llu reported, %llu lost",
+		     (unsigned long long)session->reported, (unsigned long long)session->lost_told);
+}
+
 static void loop(struct session *session)
 {
 	struct pollfd fds[] = {
 		{.fd = session->signal_fd, .events = POLLIN},
 		{.fd = session->timer_fd, .events = POLLIN},
+		{.fd = session->notify.watchdog_fd, .events = POLLIN},
 		{.fd = live__fd(session->live), .events = POLLIN},
 	};
 
 	while (!session->stop) {
 		/* Nobody takes the reports any more: no look at the ring. */
-		int err = 0, n = session->failure ? 2 : 3;
+		int err = 0, n = session->failure ? 3 : 4;
 
 		if (poll(fds, n, -1) < 0) {
 			if (errno == EINTR)
@@ -202,10 +214,12 @@ static void loop(struct session *session)
 			on_signal(session);
 		if (fds[1].revents)
 			session->stop = true;
-		if (n == 3 && fds[2].revents && !session->stop)
+		if (n == 4 && fds[3].revents && !session->stop)
 			err = drain(session);
 		if (err)
 			fail(session, err);
+		if (fds[2].revents)
+			tell_alive(session);
 	}
 }
 
@@ -382,6 +396,23 @@ static int start_command(struct session *session)
 	return err == -ENOENT ? 127 : 126;
 }
 
+/* The hooks are in place, the command runs unconfined: from here on only reports are made. */
+static int settle(struct session *session)
+{
+	int map_fd, unused, err;
+
+	live__memory_fds(session->live, &map_fd, &unused);
+	err = confine__live(session->opts, session->command.pid, map_fd);
+	if (err) {
+		log__line("cannot give up privileges: %s; is another filter of system calls in "
+			  "the way?",
+			  strerror(-err));
+		return EXIT_RUNTIME;
+	}
+	notify__send(&session->notify, "READY=1\nSTATUS=Watching");
+	return 0;
+}
+
 static int finish(struct session *session)
 {
 	struct run_stop stop = {};
@@ -406,6 +437,7 @@ static int finish(struct session *session)
 
 static void session__free(struct session *session)
 {
+	notify__close(&session->notify);
 	former__free(session->explainer.former);
 	live__free(session->live);
 	owner_iter__free(session->iter);
@@ -440,6 +472,9 @@ static int run(struct session *session)
 		err = start_timer(session);
 	if (err)
 		return start__report_error(err);
+	/* Around a command it is the command that has something to tell. */
+	if (!opts->command)
+		notify__open(&session->notify);
 	err = open_live(session);
 	if (err)
 		return err;
@@ -448,13 +483,20 @@ static int run(struct session *session)
 		finish(session);
 		return err;
 	}
+	err = settle(session);
+	if (err) {
+		finish(session);
+		return err;
+	}
 	loop(session);
+	notify__send(&session->notify, "STOPPING=1");
 	return finish(session);
 }
 
 int session__run(const struct options *opts)
 {
-	struct session session = {.opts = opts, .signal_fd = -1, .timer_fd = -1};
+	struct session session = {
+		.opts = opts, .signal_fd = -1, .timer_fd = -1, .notify = {-1, -1}};
 	int status = run(&session);
 
 	session__free(&session);

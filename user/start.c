@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "journal.h"
 #include "log.h"
 #include "start.h"
 
@@ -36,6 +37,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.json = opts->json,
 		.color = options__use_color(opts, isatty(fileno(results))),
 		.quiet = opts->quiet,
+		.priorities = opts->journal && journal__is_stream(fileno(results)),
 		.verbose = opts->verbose > 0,
 		.show_netns = opts->netns == NETNS_ALL,
 		.own_netns = own_netns,
