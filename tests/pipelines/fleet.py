@@ -6,7 +6,7 @@ import os
 import traceback
 
 from harness import check, contains, same, until
-from system import (call, enter_netns, has_line, join, listener, read, refused, replay, service, set_comm,
+from system import (call, drop_in, enter_netns, join, listener, read, refused, replay, service, set_comm,
                     systemctl)
 
 HOSTS = ("web1", "web2", "web3")
@@ -19,7 +19,17 @@ POSTGRESQL = "postgresql@15-main"
 with open("/etc/machine-id", encoding="ascii") as machine_id:
     MACHINE_ID = machine_id.read().strip()
 
-DROP_IN = """[Service]
+BINDTRACE = """[Service]
+NetworkNamespacePath=/run/netns/{host}
+LogNamespace={host}
+RuntimeDirectory=
+RuntimeDirectory=bindtrace-{host}
+StateDirectory=bindtrace-test
+ExecStart=
+ExecStart=/usr/bin/bindtrace --json --journal --netns self --record {recording}
+"""
+
+FORWARDER = """[Service]
 NetworkNamespacePath=/run/netns/{host}
 BindPaths=/var/log/journal/{id}.{host}:/var/log/journal/{id}
 StateDirectory=
@@ -69,7 +79,7 @@ def make_database():
 
 
 def recording(host):
-    return f"/var/tmp/{host}.rec"
+    return f"/var/lib/bindtrace-test/{host}.rec"
 
 
 def forwarder(host):
@@ -77,15 +87,12 @@ def forwarder(host):
 
 
 def make_host(host):
-    """bindtrace first: its journal is there before anybody reads it."""
-    service(f"bindtrace-{host}", "/usr/bin/bindtrace", "--json", "--netns", "self", "--record",
-            recording(host), SyslogIdentifier="bindtrace", LogNamespace=host,
-            NetworkNamespacePath=f"/run/netns/{host}")
-    unit = f"/etc/systemd/system/{forwarder(host)}.service"
-    call("cp", "/etc/systemd/system/bindtrace-forward.service", unit)
-    os.makedirs(f"{unit}.d")
-    with open(f"{unit}.d/host.conf", "w", encoding="ascii") as file:
-        file.write(DROP_IN.format(host=host, id=MACHINE_ID))
+    """The units' own files, and what makes several hosts of one."""
+    units = "/etc/systemd/system"
+    call("cp", f"{units}/bindtrace.service", f"{units}/bindtrace-{host}.service")
+    drop_in(f"bindtrace-{host}", BINDTRACE.format(host=host, recording=recording(host)))
+    call("cp", f"{units}/bindtrace-forward.service", f"{units}/{forwarder(host)}.service")
+    drop_in(forwarder(host), FORWARDER.format(host=host, id=MACHINE_ID))
 
 
 def on_host(host, function):
@@ -178,10 +185,9 @@ def make_fleet():
     for host in HOSTS:
         make_host(host)
     systemctl("daemon-reload")
-    systemctl("start", "bindtrace-central")
-    for host in HOSTS:
-        until(lambda host=host: has_line("bindtrace", "start", f"--namespace={host}"), f"{host}'s first line")
-        systemctl("start", forwarder(host))
+    # bindtrace first: a journal is there before anybody reads it.
+    systemctl("start", "bindtrace-central", *(f"bindtrace-{host}" for host in HOSTS))
+    systemctl("start", *map(forwarder, HOSTS))
 
 
 def check_all_up():

@@ -34,6 +34,14 @@ def service(unit, *command, **properties):
     call("systemd-run", "--quiet", f"--unit={unit}", *words, *command)
 
 
+def drop_in(unit, text):
+    """Changes a unit's file, once systemd is told to reload."""
+    directory = f"/etc/systemd/system/{unit}.service.d"
+    os.makedirs(directory, exist_ok=True)
+    with open(f"{directory}/test.conf", "w", encoding="ascii") as file:
+        file.write(text)
+
+
 def journal(identifier, *options):
     """Its entries, the oldest first."""
     lines = call("journalctl", "--quiet", "-o", "json", "--all", "-t", identifier, *options).splitlines()
