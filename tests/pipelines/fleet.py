@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Three hosts, each a network, a host name and a journal of its own: bindtrace, journald, rsyslog, RELP,
 rsyslog, PostgreSQL. Each is ended in the middle, and at the end all is counted."""
+import contextlib
 import json
 import os
 import traceback
@@ -114,15 +115,36 @@ def end(child):
     same(f"what the process on {host} ended with", os.waitpid(pid, 0)[1], 0)
 
 
-def hold(ready, done):
-    """In a process of its own: has the port until it is told that all is done."""
-    join("haproxy.service")
-    set_comm(b"haproxy")
-    with listener("0.0.0.0", PORT):
-        os.write(ready, b".")
+class Process:
+    """Of a service: does something, and stays to be looked at until it is told that all is done."""
+
+    def __init__(self, unit, comm, action):
+        ready, said = os.pipe()
+        done, self.over = os.pipe()
+        self.pid = os.fork()
+        if not self.pid:
+            os.close(self.over)
+            join(unit)
+            set_comm(comm)
+            with action():
+                os.write(said, b".")
+                os.read(done, 1)
+            os._exit(0)
+        os.close(said)
+        os.close(done)
+        same(f"what {unit} says", os.read(ready, 1), b".")
         os.close(ready)
-        os.read(done, 1)
-    os._exit(0)
+
+    def end(self):
+        os.close(self.over)
+        same("what a service ended with", os.waitpid(self.pid, 0)[1], 0)
+
+
+@contextlib.contextmanager
+def refuse(n):
+    for i in range(n):
+        refused("127.0.0.1" if i % 2 else "0.0.0.0", PORT)
+    yield
 
 
 def reported(host):
@@ -133,23 +155,13 @@ def reported(host):
 
 def refusals(host):
     """Of two services, for a third that has the port."""
-    (listens, ready), (done, over) = os.pipe(), os.pipe()
-    pid = os.fork()
-    if not pid:
-        os.close(over)
-        hold(ready, done)
-    os.close(ready)
-    os.close(done)
-    same("the holder's word", os.read(listens, 1), b".")
-    for service_name, n in (("api", EACH // 3), ("web", EACH - EACH // 3)):
-        join(f"{service_name}.service")
-        set_comm(HOSTILE if service_name == "api" else b"web")
-        for i in range(n):
-            refused("127.0.0.1" if i % 2 else "0.0.0.0", PORT)
-    # While who has the port can still be seen.
+    processes = [Process("haproxy.service", b"haproxy", lambda: listener("0.0.0.0", PORT)),
+                 Process("api.service", HOSTILE, lambda: refuse(EACH // 3)),
+                 Process("web.service", b"web", lambda: refuse(EACH - EACH // 3))]
+    # While they can still be seen.
     until(lambda: reported(host) >= Wanted.refusals + EACH, f"{host}'s reports")
-    os.close(over)
-    os.waitpid(pid, 0)
+    for process in reversed(processes):
+        process.end()
 
 
 def happen():
