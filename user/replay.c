@@ -24,7 +24,7 @@ static int complain(const struct options *opts, int err, const struct recording_
 static struct output *open_output(const struct options *opts, const struct recording_header *header,
 				  struct metrics *metrics)
 {
-	const struct output_config config = {
+	struct output_config config = {
 		.results = stdout,
 		.diagnostics = stderr,
 		.json = opts->json,
@@ -36,6 +36,7 @@ static struct output *open_output(const struct options *opts, const struct recor
 		.metrics = metrics,
 	};
 
+	memcpy(config.run, header->run, sizeof(config.run));
 	return output__new(&config);
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include "log.h"
+#include "run_id.h"
 #include "sink.h"
 #include "start.h"
 
@@ -23,7 +24,8 @@ static const char *record_error(int err)
 	}
 }
 
-static int open_recorder(const struct options *opts, uint64_t own_netns, struct recorder **ret)
+static int open_recorder(const struct options *opts, uint64_t own_netns,
+			 const char run[OUTPUT_RUN_ID_SIZE], struct recorder **ret)
 {
 	struct recording_header header;
 	int err;
@@ -31,6 +33,7 @@ static int open_recorder(const struct options *opts, uint64_t own_netns, struct 
 	recording_header__here(&header);
 	header.show_netns = opts->netns == NETNS_ALL;
 	header.own_netns = own_netns;
+	memcpy(header.run, run, sizeof(header.run));
 	err = recorder__open(opts->record_path, &header, ret);
 	if (!err)
 		return 0;
@@ -46,15 +49,17 @@ static int open_recorder(const struct options *opts, uint64_t own_netns, struct 
 
 int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, struct sink *ret)
 {
+	char run[OUTPUT_RUN_ID_SIZE];
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
+	run_id__new(run);
 	err = metering__open(opts, true, &ret->metering);
 	if (!err && opts->record_path)
-		err = open_recorder(opts, own_netns, &ret->recorder);
+		err = open_recorder(opts, own_netns, run, &ret->recorder);
 	if (err)
 		return err;
-	ret->out = start__output(opts, results, own_netns, ret->metering.metrics);
+	ret->out = start__output(opts, results, own_netns, run, ret->metering.metrics);
 	return ret->out ? 0 : (int)start__report_error(-ENOMEM);
 }
 

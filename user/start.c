@@ -81,9 +81,9 @@ enum exit_status start__check_pids(const struct options *opts)
 }
 
 struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
-			     struct metrics *metrics)
+			     const char run[OUTPUT_RUN_ID_SIZE], struct metrics *metrics)
 {
-	const struct output_config config = {
+	struct output_config config = {
 		.results = results,
 		.diagnostics = stderr,
 		.json = opts->json,
@@ -96,6 +96,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.metrics = metrics,
 	};
 
+	memcpy(config.run, run, sizeof(config.run));
 	return output__new(&config);
 }
 

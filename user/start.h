@@ -21,7 +21,7 @@ enum exit_status start__check_pids(const struct options *opts);
 
 /* The output that the options ask for, on results; NULL when memory is short. */
 struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
-			     struct metrics *metrics);
+			     const char run[OUTPUT_RUN_ID_SIZE], struct metrics *metrics);
 
 /* The same for --netns, when its namespace could not be opened. */
 enum exit_status start__netns_error(const struct options *opts, int err);

@@ -24,6 +24,7 @@ static struct output *open_output(FILE *file, bool json)
 		.results = file,
 		.diagnostics = file,
 		.json = json,
+		.run = "3f2504e0-4f89-41d3-9a0c-0305e82c3301",
 	};
 	struct output *out = output__new(&config);
 

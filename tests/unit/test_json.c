@@ -207,10 +207,10 @@ static void test_unknown(void **state)
 static void test_key_order(void **state)
 {
 	static const char *const keys[] = {
-		"schema",	  "type",      "time",	"syscall",  "error",
-		"protocol",	  "family",    "local", "peer",	    "netns",
-		"socket",	  "process",   "cause", "evidence", "blockers",
-		"blockers_total", "truncated", "fixes", "summary",
+		"schema",    "type",	 "time",    "run",	"seq",	    "syscall",
+		"error",     "protocol", "family",  "local",	"peer",	    "netns",
+		"socket",    "process",	 "cause",   "evidence", "blockers", "blockers_total",
+		"truncated", "fixes",	 "summary",
 	};
 	json_t *line = render("time_wait", 0);
 	void *at = json_object_iter(line);
@@ -222,6 +222,32 @@ static void test_key_order(void **state)
 			fail_msg("%s is missing or out of order", keys[i]);
 	}
 	json_decref(line);
+}
+
+/* The number counts lines of any kind, the run stays. */
+static void test_run_and_seq(void **state)
+{
+	static const struct run_start start = {.version = "0.1.0", .hooks = ""};
+	static const struct run_stop stop = {0};
+	struct output_config config = {.json = true, .run = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"};
+	json_int_t seq = 0;
+	struct page page;
+
+	page__open(&page, config);
+	assert_int_equal(output__start(page.out, &start), 0);
+	assert_int_equal(scene__write_events(page.out), 0);
+	assert_int_equal(output__lost(page.out, 0, 1), 0);
+	assert_int_equal(output__stop(page.out, &stop), 0);
+	page__close(&page);
+	for (char *at = page.text, *end; (end = strchr(at, '\n')); at = end + 1) {
+		json_t *line = json_loadb(at, (size_t)(end - at), 0, NULL);
+
+		assert_int_equal(json_integer_value(json_object_get(line, "seq")), ++seq);
+		assert_string_equal(json_string_value(json_object_get(line, "run")), config.run);
+		json_decref(line);
+	}
+	assert_true(seq > 4);
+	free(page.text);
 }
 
 /* The blockers of every what_if are holders that are there, and the right ones. */
@@ -533,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_usage),	     cmocka_unit_test(test_fixes),
 		cmocka_unit_test(test_facts),	     cmocka_unit_test(test_worst_usage),
 		cmocka_unit_test(test_worst_events), cmocka_unit_test(test_all_hooks),
+		cmocka_unit_test(test_run_and_seq),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

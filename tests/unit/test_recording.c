@@ -384,12 +384,14 @@ static void free_samples(struct samples *s)
 
 enum format { TEXT, VERBOSE, JSON, N_FORMATS };
 
-static void open_page(struct page *page, enum format format)
+#define RUN "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+
+static void open_page(struct page *page, enum format format, const char *run)
 {
-	page__open(page, (struct output_config){
-				 .json = format == JSON,
-				 .verbose = format == VERBOSE,
-			 });
+	struct output_config config = {.json = format == JSON, .verbose = format == VERBOSE};
+
+	strcpy(config.run, run);
+	page__open(page, config);
 }
 
 static char *close_page(struct page *page)
@@ -402,7 +404,7 @@ static char *show_live(const struct samples *s, enum format format)
 {
 	struct page page;
 
-	open_page(&page, format);
+	open_page(&page, format, RUN);
 	assert_int_equal(output__start(page.out, &start), 0);
 	assert_int_equal(output__conflict(page.out, &s->conflict), 0);
 	assert_int_equal(output__conflict(page.out, &s->exhausted), 0);
@@ -422,6 +424,7 @@ static struct recorder *open_recorder(void)
 	recording_header__here(&header);
 	header.show_netns = true;
 	header.own_netns = 4026531840;
+	strcpy(header.run, RUN);
 	assert_int_equal(recorder__open(path, &header, &recorder), 0);
 	return recorder;
 }
@@ -447,8 +450,8 @@ static char *replay(enum format format, int *ret_err, struct recording_fault *fa
 	struct recording *recording;
 	struct page page;
 
-	open_page(&page, format);
 	*ret_err = recording__open(path, &recording, fault);
+	open_page(&page, format, *ret_err ? "" : recording__header(recording)->run);
 	if (!*ret_err) {
 		*ret_err = recording__replay(recording, page.out, fault);
 		recording__free(recording);
@@ -506,6 +509,7 @@ static void tells_where_it_was_made(void **state)
 	assert_true(header->monotonic_ns >= here.monotonic_ns);
 	assert_true(header->show_netns);
 	assert_int_equal(header->own_netns, 4026531840);
+	assert_string_equal(header->run, RUN);
 	recording__free(recording);
 }
 
@@ -571,6 +575,22 @@ static void reads_the_first_minor_version(void **state)
 	coder__free(&c);
 }
 
+/* Minor version 1 had no run in its header. */
+static void reads_a_header_without_a_run(void **state)
+{
+	struct recording_header header = {.tool = "0.1.0", .own_netns = 5}, read = {.run = ""};
+	struct coder c = {.reading = false}, again = {.reading = true};
+
+	fields__header(&c, &header);
+	again.in = c.out;
+	again.end = c.pos - 4 - 1; /* the length and the final zero of "" */
+	fields__header(&again, &read);
+	assert_int_equal(again.err, 0);
+	assert_int_equal(read.own_netns, 5);
+	assert_string_equal(read.run, "");
+	coder__free(&c);
+}
+
 /* Sockets may have been hidden from a one-shot run: its doubt is not the model's. */
 static void keeps_the_doubt_that_was_shown(void **state)
 {
@@ -626,7 +646,7 @@ static void takes_fifty_thousand_sockets(void **state)
 	recorder = open_recorder();
 	assert_int_equal(recorder__conflict(recorder, &report), 0);
 	assert_int_equal(recorder__close(recorder), 0);
-	open_page(&page, VERBOSE);
+	open_page(&page, VERBOSE, "");
 	assert_int_equal(output__conflict(page.out, &report), 0);
 	live = close_page(&page);
 	again = replay(VERBOSE, &err, &fault);
@@ -1000,7 +1020,7 @@ static void tells_of_newer_kinds_and_shows_the_rest(void **state)
 	shown = replay(JSON, &err, &fault);
 	assert_int_equal(err, -EPROTONOSUPPORT);
 	assert_non_null(strstr(fault.text, "1 of its 2 records"));
-	assert_non_null(strstr(shown, "\"count\":7"));
+	assert_non_null(strstr(shown, "\"run\":null,\"seq\":2,\"count\":7"));
 	free(shown);
 	write_future(LAYOUT_MAJOR, LAYOUT_MINOR, true);
 	assert_int_equal(replay_quietly(&fault), -EBADMSG);
@@ -1118,7 +1138,7 @@ static void reads_a_pipe(void **state)
 	assert_int_equal(pipe(fds), 0);
 	assert_int_equal(write(fds[1], file.data, file.n), file.n);
 	close(fds[1]);
-	open_page(&page, JSON);
+	open_page(&page, JSON, "");
 	assert_int_equal(recording__open_fd(fds[0], &recording, &fault), 0);
 	assert_int_equal(recording__replay(recording, page.out, &fault), 0);
 	recording__free(recording);
@@ -1287,6 +1307,7 @@ int main(void)
 		TEST(tells_every_truncation),
 		TEST(tells_every_damaged_byte),
 		TEST(survives_hostile_content),
+		TEST(reads_a_header_without_a_run),
 		TEST(skips_what_a_newer_minor_version_added),
 		TEST(reads_the_first_minor_version),
 		TEST(tells_of_newer_kinds_and_shows_the_rest),

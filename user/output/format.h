@@ -7,6 +7,7 @@
 
 struct output {
 	struct output_config config;
+	uint64_t seq;	   /* lines so far */
 	bool wrote_report; /* text: something was written... */
 	bool wrote_block;  /* ...and it was more than a line: what follows is set apart */
 };

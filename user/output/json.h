@@ -13,10 +13,11 @@ struct json_result {
 int json__conflict(const struct output *out, const struct conflict_report *report,
 		   struct json_result *ret);
 int json__port(const struct output *out, const struct port_report *report, struct json_result *ret);
-int json__bind(const struct bind_report *report, struct json_result *ret);
-int json__state(const struct state_report *report, struct json_result *ret);
-int json__start(const struct run_start *start, struct json_result *ret);
-int json__stop(const struct run_stop *stop, struct json_result *ret);
-int json__lost(int64_t time_ns, uint64_t count, struct json_result *ret);
+int json__bind(const struct output *out, const struct bind_report *report, struct json_result *ret);
+int json__state(const struct output *out, const struct state_report *report,
+		struct json_result *ret);
+int json__start(const struct output *out, const struct run_start *start, struct json_result *ret);
+int json__stop(const struct output *out, const struct run_stop *stop, struct json_result *ret);
+int json__lost(const struct output *out, int64_t time_ns, uint64_t count, struct json_result *ret);
 
 #endif

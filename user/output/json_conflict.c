@@ -53,7 +53,7 @@ static json_t *json_summary(const struct json_ctx *ctx, const struct conflict_re
 static json_t *frame(const struct json_ctx *ctx, const void *what)
 {
 	const struct conflict_report *report = ((const struct ranked *)what)->report;
-	struct json_object line = json_line__begin("conflict", report->time_ns);
+	struct json_object line = json_line__begin(ctx->out, "conflict", report->time_ns);
 	const struct verdict *v = &report->verdict;
 
 	put_call(&line, ctx, report);

@@ -42,9 +42,9 @@ static void put_netns(struct json_object *line, uint64_t netns, const char *name
 	json_object__put(line, "netns_name", json_text(name, JSON_MAX_TEXT));
 }
 
-int json__bind(const struct bind_report *report, struct json_result *ret)
+int json__bind(const struct output *out, const struct bind_report *report, struct json_result *ret)
 {
-	struct json_object line = json_line__begin("bind", report->time_ns);
+	struct json_object line = json_line__begin(out, "bind", report->time_ns);
 	const struct bind_request *req = &report->req;
 	struct word device;
 
@@ -71,9 +71,10 @@ static json_t *json_who(const struct state_report *report, bool former)
 	return json_process(&report->process, JSON_MAX_TEXT, false);
 }
 
-int json__state(const struct state_report *report, struct json_result *ret)
+int json__state(const struct output *out, const struct state_report *report,
+		struct json_result *ret)
 {
-	struct json_object line = json_line__begin("state", report->time_ns);
+	struct json_object line = json_line__begin(out, "state", report->time_ns);
 	uint16_t family = report->family;
 
 	put_family(&line, report->protocol, family);

@@ -6,13 +6,17 @@
 #define COMM_MAX      64 /* 15 bytes of the kernel, each six at most when escaped */
 #define CONTAINER_MAX 80
 
-struct json_object json_line__begin(const char *type, int64_t time_ns)
+struct json_object json_line__begin(const struct output *out, const char *type, int64_t time_ns)
 {
+	const char *run = out->config.run;
+
 	struct json_object line = json_object__new();
 
 	json_object__put(&line, "schema", json_integer(OUTPUT_SCHEMA_VERSION));
 	json_object__put(&line, "type", json_string(type));
 	json_object__put(&line, "time", json_string(format__rfc3339(time_ns).text));
+	json_object__put(&line, "run", json_text(*run ? run : NULL, OUTPUT_RUN_ID_SIZE - 1));
+	json_object__put(&line, "seq", json_count(out->seq));
 	return line;
 }
 

@@ -20,8 +20,8 @@ struct json_ctx {
 	struct fit fit;
 };
 
-/* Schema, type and time, with which every line begins. */
-struct json_object json_line__begin(const char *type, int64_t time_ns);
+/* Schema, type, time, run and number, with which every line begins. */
+struct json_object json_line__begin(const struct output *out, const char *type, int64_t time_ns);
 
 json_t *json_endpoint(uint16_t family, const struct ip_addr *addr, uint16_t port);
 /* SO_REUSEADDR and its kind as a call had them; device NULL: none, or no known name. */

@@ -25,7 +25,7 @@ static json_t *json_summary(const struct json_ctx *ctx, const struct port_report
 static json_t *frame(const struct json_ctx *ctx, const void *what)
 {
 	const struct port_report *report = ((const struct ranked *)what)->report;
-	struct json_object line = json_line__begin("port", report->time_ns);
+	struct json_object line = json_line__begin(ctx->out, "port", report->time_ns);
 	const struct snapshot *snap = &report->snap;
 
 	json_object__put(&line, "protocol", json_string(format__protocol(snap->protocol).text));

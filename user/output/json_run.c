@@ -36,9 +36,9 @@ static json_t *json_hooks(const char *hooks)
 	return array;
 }
 
-int json__start(const struct run_start *start, struct json_result *ret)
+int json__start(const struct output *out, const struct run_start *start, struct json_result *ret)
 {
-	struct json_object line = json_line__begin("start", start->time_ns);
+	struct json_object line = json_line__begin(out, "start", start->time_ns);
 
 	json_object__put(&line, "version", json_text(start->version, JSON_MAX_TEXT));
 	json_object__put(&line, "kernel", json_text(start->kernel, JSON_MAX_TEXT));
@@ -48,9 +48,9 @@ int json__start(const struct run_start *start, struct json_result *ret)
 	return finish(&line, ret);
 }
 
-int json__stop(const struct run_stop *stop, struct json_result *ret)
+int json__stop(const struct output *out, const struct run_stop *stop, struct json_result *ret)
 {
-	struct json_object line = json_line__begin("stop", stop->time_ns);
+	struct json_object line = json_line__begin(out, "stop", stop->time_ns);
 
 	json_object__put(&line, "seen", json_count(stop->seen));
 	json_object__put(&line, "delivered", json_count(stop->delivered));
@@ -60,9 +60,9 @@ int json__stop(const struct run_stop *stop, struct json_result *ret)
 	return finish(&line, ret);
 }
 
-int json__lost(int64_t time_ns, uint64_t count, struct json_result *ret)
+int json__lost(const struct output *out, int64_t time_ns, uint64_t count, struct json_result *ret)
 {
-	struct json_object line = json_line__begin("lost", time_ns);
+	struct json_object line = json_line__begin(out, "lost", time_ns);
 
 	json_object__put(&line, "count", json_count(count));
 	return finish(&line, ret);

@@ -83,6 +83,7 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__conflict(out->config.metrics, report);
 	if (out->config.json)
 		return write_json(out, LEVEL_WARNING, json__conflict(out, report, &result),
@@ -101,6 +102,7 @@ int output__port(struct output *out, const struct port_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	if (out->config.json)
 		return write_json(out, LEVEL_INFO, json__port(out, report, &result), &result);
 	err = page__open(&page);
@@ -117,9 +119,10 @@ int output__bind(struct output *out, const struct bind_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__bind(out->config.metrics, report);
 	if (out->config.json)
-		return write_json(out, LEVEL_INFO, json__bind(report, &result), &result);
+		return write_json(out, LEVEL_INFO, json__bind(out, report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -134,9 +137,10 @@ int output__state(struct output *out, const struct state_report *report)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__state(out->config.metrics, report);
 	if (out->config.json)
-		return write_json(out, LEVEL_INFO, json__state(report, &result), &result);
+		return write_json(out, LEVEL_INFO, json__state(out, report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -151,9 +155,10 @@ int output__start(struct output *out, const struct run_start *start)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__start(out->config.metrics, start);
 	if (out->config.json)
-		return write_json(out, LEVEL_INFO, json__start(start, &result), &result);
+		return write_json(out, LEVEL_INFO, json__start(out, start, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -169,10 +174,11 @@ int output__stop(struct output *out, const struct run_stop *stop)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__stop(out->config.metrics, stop);
 	if (out->config.json)
 		return write_json(out, stop->lost ? LEVEL_ERR : LEVEL_INFO,
-				  json__stop(stop, &result), &result);
+				  json__stop(out, stop, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -188,12 +194,19 @@ int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 	struct page page;
 	int err;
 
+	out->seq++;
 	metrics__lost(out->config.metrics, count);
 	if (out->config.json)
-		return write_json(out, LEVEL_ERR, json__lost(time_ns, count, &result), &result);
+		return write_json(out, LEVEL_ERR, json__lost(out, time_ns, count, &result),
+				  &result);
 	err = page__open(&page);
 	if (err)
 		return err;
 	text__lost(count, page.stream);
 	return page__write(&page, 0, out->config.diagnostics);
+}
+
+void output__skip(struct output *out)
+{
+	out->seq++;
 }

@@ -9,6 +9,7 @@
 
 #define OUTPUT_SCHEMA_VERSION 1
 #define OUTPUT_LINE_LIMIT     4096 /* bytes of one JSON line, its newline included */
+#define OUTPUT_RUN_ID_SIZE    37   /* a UUID as text */
 
 /* A call that the kernel refused. */
 struct conflict_report {
@@ -109,6 +110,8 @@ struct output_config {
 	bool show_netns;    /* text: always name the network namespace, by number if need be */
 	uint64_t own_netns; /* text: this one needs no name, every other one does; 0: unknown */
 	struct metrics *metrics; /* counts what is shown; NULL: nobody does. Not owned */
+	/* JSON: in every line, which makes it unique with the line's number; "": unknown */
+	char run[OUTPUT_RUN_ID_SIZE];
 };
 
 /* Owned by the caller, output__free() accepts NULL. NULL when memory is short. */
@@ -123,6 +126,10 @@ int output__state(struct output *out, const struct state_report *report);
 int output__start(struct output *out, const struct run_start *start);
 int output__stop(struct output *out, const struct run_stop *stop);
 int output__lost(struct output *out, int64_t time_ns, uint64_t count);
+
+/* A line that cannot be written again (a recording of a newer version has it): its number is left
+ * out. */
+void output__skip(struct output *out);
 
 /* The JSON Schema of every line, to stream. 0 or -errno. */
 int output__print_schema(FILE *stream);

@@ -188,6 +188,9 @@ static const struct field what_if_fields[] = {
 static const struct field line_fields[] = {
 	{"schema", KIND_SCHEMA_NR, ALWAYS, NULL, "counts incompatible changes"},
 	{"time", KIND_STRING, ALWAYS, NULL, "RFC 3339, UTC, nanoseconds"},
+	{"run", KIND_STRING, OR_NULL, NULL, "a random UUID, one for each run of bindtrace"},
+	{"seq", KIND_INTEGER, ALWAYS, NULL,
+	 "number of the line in its run, from 1 without gaps; with run it names the line"},
 	END_OF_FIELDS,
 };
 

@@ -38,6 +38,9 @@ void fields__header(struct coder *c, struct recording_header *header)
 	code__i64(c, &header->monotonic_ns);
 	code__bool(c, &header->show_netns);
 	code__u64(c, &header->own_netns);
+	if (c->reading && c->pos == c->end)
+		return; /* of minor version 0 or 1 */
+	inline_text(c, header->run, sizeof(header->run));
 }
 
 void fields__time(struct coder *c, struct record_time *time)

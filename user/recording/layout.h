@@ -28,7 +28,7 @@
 
 /*
  * Minor version 1: what refuses a bind asked about before the port does.
- * 2: a process of a network namespace without a name.
+ * 2: a process of a network namespace without a name; the run's id, in the header.
  */
 
 #define LAYOUT_MAX_RECORD   (1u << 30)

@@ -397,6 +397,7 @@ static int replay_all(struct recording *rec, struct output *out, struct recordin
 		if (!err && rec->record.kind == KIND_END)
 			return check_end(rec, fault);
 		if (err == -EPROTONOSUPPORT) {
+			output__skip(out);
 			rec->n_unknown++;
 			err = 0;
 		} else if (!err) {

@@ -21,6 +21,7 @@ struct recording_header {
 	/* Of output_config, as it was live: replay needs them for the same bytes. */
 	bool show_netns;
 	uint64_t own_netns;
+	char run[OUTPUT_RUN_ID_SIZE];
 };
 
 /* Of this machine and this moment; the rest of ret is zeroed. */
