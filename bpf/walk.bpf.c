@@ -294,6 +294,7 @@ int walk_udp(void *ctx)
 {
 	struct wire_walk *walk = the_walk();
 	struct hlist_node *last;
+	struct udp_hslot *slot;
 	struct udp_table *table;
 	struct sock *sk;
 	struct net *net;
@@ -318,7 +319,9 @@ int walk_udp(void *ctx)
 		walk->port_last = BPF_CORE_READ(table, mask);
 		walk->trail[0] = 0;
 		walk->node = (__u64)udp__first_of(table, walk->port_now);
-		walk->slot_socks = BPF_CORE_READ(udp__hslot(table, walk->port_now), count);
+		/* Not within the macro: what is read of the walk itself would be relocated, too. */
+		slot = udp__hslot(table, walk->port_now);
+		walk->slot_socks = BPF_CORE_READ(slot, count);
 	} else {
 		/* Nothing but empty slots in the last run: its node is where to go on. */
 		last = (struct hlist_node *)walk->trail[0];

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "features_report.h"
 #include "kernel/features.h"
+#include "kernel/hooks_off.h"
 #include "kernel/live.h"
 #include "kernel/owner_iter.h"
 #include "kernel/walk.h"
@@ -22,11 +23,20 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 		      unsigned *ret_sees)
 {
 	const struct live_filter filter = {.states = true};
+	const char *off = hooks_off__why(kind == HOOKS_KPROBE);
 	struct live *live;
-	int err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
+	int err;
 
+	if (off) {
+		row(what, "no", off);
+		return false;
+	}
+	err = live__open(features, &filter, kind, kind == HOOKS_FENTRY, &live);
 	if (err) {
-		row(what, "no", live__error_text(err));
+		row(what, "no",
+		    kind == HOOKS_KPROBE && !hooks_off__has_kprobes()
+			    ? "this kernel was built without kprobes"
+			    : live__error_text(err));
 		return false;
 	}
 	row(what, "yes", live__hooks(live));
@@ -79,7 +89,10 @@ static void show_reach(bool fexit, bool live, unsigned sees)
 	fexit_row("former owners, states", fexit, sees & SEES_STATES,
 		  "tcp_close, inet_twsk_alloc, inet_twsk_kill");
 	row("MPTCP", live ? "yes" : "no", "its first subflow's bind, shown as the program's own");
-	row("SCTP", "no", "its test is in a module that is not hooked");
+	if (sees & SEES_SCTP)
+		row("SCTP", "part", "that a bind() was refused, not by whom");
+	else
+		fexit_row("SCTP", fexit, false, "its module is not loaded; load it, then start");
 	if (sees & SEES_BINDS)
 		row("ping sockets", "part", "that a bind was refused, not by whom");
 	else
@@ -118,8 +131,8 @@ int features_report__run(const struct options *opts)
 		row("BPF tracing", "no", features__lack_text(features.lack));
 		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
 		row("live, -- COMMAND", "no", "");
-		return check_printed(features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED
-								      : EXIT_KERNEL);
+		return check_printed(features__is_refused(&features) ? EXIT_NOT_PERMITTED
+								     : EXIT_KERNEL);
 	}
 	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
 	try_walk(&features);

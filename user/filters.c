@@ -102,8 +102,7 @@ static void put_address(struct text *text, const struct options *opts)
 		put(text, "%s%s only", separator(text), opts->want_ipv4 ? "IPv4" : "IPv6");
 }
 
-void filters__describe(const struct options *opts, uint32_t netns, int own_pid, char *buf,
-		       size_t size)
+void filters__describe(const struct options *opts, uint32_t netns, char *buf, size_t size)
 {
 	struct text text = {buf, size, 0};
 
@@ -115,7 +114,7 @@ void filters__describe(const struct options *opts, uint32_t netns, int own_pid, 
 	if (netns)
 		put(&text, "%snetns %u", separator(&text), netns);
 	if (opts->command)
-		put(&text, "%sdescendants of %d", separator(&text), own_pid);
+		put(&text, "%sof the command", separator(&text));
 	put_pids(&text, opts->pids, opts->n_pids);
 	put_word(&text, "comm", opts->comm);
 	if (opts->have_uid_filter)

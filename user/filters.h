@@ -9,10 +9,8 @@
 
 /*
  * "ports 80, 8000-8010, netns 4026531840, pids 12, 13": every filter with its value, "" when there
- * is none. Of long lists the beginning, with "and N more". netns: inode number, 0 for all. own_pid:
- * whose descendants a command is among.
+ * is none. Of long lists the beginning, with "and N more". netns: inode number, 0 for all.
  */
-void filters__describe(const struct options *opts, uint32_t netns, int own_pid, char *buf,
-		       size_t size);
+void filters__describe(const struct options *opts, uint32_t netns, char *buf, size_t size);
 
 #endif

@@ -11,9 +11,11 @@
 #include "kernel/diag.h"
 #include "kernel/features.h"
 #include "kernel/former.h"
+#include "kernel/hooks_off.h"
 #include "kernel/netns.h"
 #include "kernel/netns_iter.h"
 #include "kernel/owner_iter.h"
+#include "kernel/permission.h"
 #include "kernel/walk.h"
 #include "log.h"
 #include "oneshot.h"
@@ -53,7 +55,7 @@ static void note_answer(struct oneshot *shot, const struct port_report *report)
 
 static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 {
-	if (shot->features.lack == LACK_PERMISSION)
+	if (shot->features.lack == LACK_PERMISSION && geteuid())
 		return bound_visible
 			       ? "run as root, bindtrace also shows the owners of other users' "
 				 "sockets and the "
@@ -62,6 +64,12 @@ static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 				 "not listen, the "
 				 "owners "
 				 "of other users' sockets and the SO_REUSEADDR of every socket";
+	if (features__is_refused(&shot->features))
+		return bound_visible
+			       ? "where BPF is permitted, bindtrace also shows the SO_REUSEADDR of "
+				 "every socket, TIME_WAIT included"
+			       : "where BPF is permitted, bindtrace also shows sockets that are "
+				 "bound but do not listen, and the SO_REUSEADDR of every socket";
 	return bound_visible
 		       ? "a kernel with BPF tracing would also tell the SO_REUSEADDR and "
 			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets"
@@ -305,8 +313,9 @@ static int wait_for_ports(struct oneshot *shot, struct ask *ask)
 	if (is_hopeless(shot, ask))
 		return 0;
 	snapshot__init(&waiter.first);
-	if (shot->walk && wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
-				     shot->opts->hooks, &wait))
+	if (shot->walk && !hooks_off__why(shot->opts->hooks == HOOKS_KPROBE) &&
+	    wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
+		       shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
 	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
 	wait__free(wait);
@@ -474,18 +483,28 @@ static int report_one_netns(struct oneshot *shot)
 	return err;
 }
 
+static void tell_lack(const struct oneshot *shot)
+{
+	if (!shot->opts->quiet)
+		log__line("%s; answering from inet_diag and /proc",
+			  features__lack_text(shot->features.lack));
+}
+
 static void open_bpf(struct oneshot *shot)
 {
 	int err;
 
 	shot->owners = (struct owner_source){.proc_root = "/proc", .cgroup_root = "/sys/fs/cgroup"};
 	if (shot->features.lack) {
-		if (!shot->opts->quiet)
-			log__line("%s; answering from inet_diag and /proc",
-				  features__lack_text(shot->features.lack));
+		tell_lack(shot);
 		return;
 	}
 	err = walk__open(&shot->features, &shot->walk);
+	if (err == -EPERM && permission__is_memlock_short()) {
+		shot->features.lack = LACK_PERMISSION;
+		tell_lack(shot);
+		return;
+	}
 	if (err) {
 		log__line("cannot load the walk (%s; -vv shows why); answering from inet_diag and "
 			  "/proc",
@@ -497,6 +516,17 @@ static void open_bpf(struct oneshot *shot)
 		shot->owners.scan = owner_iter__scan;
 		shot->owners.ctx = shot->iter;
 	}
+}
+
+/* Who asks in a container mostly means a port that the host has published for it. */
+static void tell_container(const struct oneshot *shot)
+{
+	const struct options *opts = shot->opts;
+
+	if (shot->status != EXIT_REFUSED && opts->netns == NETNS_DEFAULT && !opts->wait &&
+	    !opts->quiet && permission__in_container() && permission__in_other_netns())
+		log__line("this container has ports of its own; ask about the host's, published "
+			  "ones included, on the host");
 }
 
 static void explain_failure(struct oneshot *shot, int err)
@@ -536,6 +566,8 @@ int oneshot__run(const struct options *opts)
 	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);
 	if (err)
 		explain_failure(&shot, err);
+	else
+		tell_container(&shot);
 	former__free(shot.former);
 	owner_iter__free(shot.iter);
 	walk__free(shot.walk);

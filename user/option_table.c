@@ -71,6 +71,11 @@ const char option_doc[] =
 	"looks once. With a COMMAND it runs that and explains its conflicts. It only reads: it "
 	"never binds, closes or kills anything."
 	"\v"
+	"Examples:\n"
+	"  sudo bindtrace --port 8080\n"
+	"  sudo bindtrace --port 8080 --wait=90 && ./server\n"
+	"  sudo bindtrace -- ./server\n"
+	"\n"
 	"Exit status: 0 done (--port: the bind would succeed), 1 --port: the bind would fail (with "
 	"--wait: it still would when the time was up), 2 usage, 3 this kernel can't, 4 not "
 	"permitted, 5 evidence lost, a damaged recording, or a failure at run time. With a "
@@ -124,6 +129,27 @@ static void unknown_option(const char *word, char *buf, size_t size)
 	snprintf(buf, size, "unknown option '%s'; `bindtrace --help` lists them all", shown);
 }
 
+/* "--ports": somebody has written more than there is. */
+static void unknown_long(const char *word, size_t len, char *buf, size_t size)
+{
+	const struct argp_option *other, *option = NULL;
+	char shown[128];
+
+	for (size_t n = len; !option && n > 2; n--) {
+		option = find_long(word + 2, n, &other);
+		if (option && strlen(option->name) != n)
+			option = NULL;
+	}
+	if (!option) {
+		unknown_option(word, buf, size);
+		return;
+	}
+	sanitize__text(shown, sizeof(shown), word);
+	snprintf(buf, size,
+		 "unknown option '%s'; did you mean --%s? `bindtrace --help` lists them all", shown,
+		 option->name);
+}
+
 static void explain_long(const char *word, char *buf, size_t size)
 {
 	const struct argp_option *option, *other;
@@ -131,7 +157,7 @@ static void explain_long(const char *word, char *buf, size_t size)
 
 	option = find_long(word + 2, len, &other);
 	if (!option)
-		unknown_option(word, buf, size);
+		unknown_long(word, len, buf, size);
 	else if (other)
 		snprintf(buf, size, "'--%.*s' could be --%s or --%s; write it out", (int)len,
 			 word + 2, option->name, other->name);

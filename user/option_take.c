@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "option_meant.h"
 #include "option_parse.h"
 #include "option_table.h"
 #include "option_values.h"
@@ -28,6 +29,18 @@ static int value_result(struct parse *p, const char *option, const char *value, 
 	}
 	sanitize__text(shown, sizeof(shown), value);
 	return parse__error(p, "%s: '%s': %s", option, shown, wrong);
+}
+
+static int take_port(struct parse *p, const char *arg)
+{
+	const char *wrong = value__ports(arg, &p->opts->ports);
+	char meant[256], hint[300];
+
+	if (wrong && meant__port(arg, meant, sizeof(meant))) {
+		snprintf(hint, sizeof(hint), "write it as %s", meant);
+		wrong = hint;
+	}
+	return value_result(p, "--port", arg, wrong);
 }
 
 static int take_address(struct parse *p, const char *arg)
@@ -223,7 +236,7 @@ int parse__take(struct parse *p, int key, const char *arg)
 
 	switch (key) {
 	case 'P':
-		return value_result(p, "--port", arg, value__ports(arg, &opts->ports));
+		return take_port(p, arg);
 	case 'a':
 		return take_address(p, arg);
 	case KEY_DEVICE:

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "option_meant.h"
 #include "option_parse.h"
 #include "option_table.h"
 #include "option_values.h"
@@ -60,16 +61,18 @@ static int print_version(struct parse *p)
 /* A word before any `--`: what did they mean? */
 static int stray_word(struct parse *p, const char *arg)
 {
-	struct port_set ports = {0};
-	char shown[128];
+	char shown[128], meant[256];
 
 	sanitize__text(shown, sizeof(shown), arg);
 	if (p->opts->wait && p->opts->wait_s == 0 && *arg && !arg[strspn(arg, "0123456789.")])
 		return parse__error(p, "stray argument '%s'; did you mean: --wait=%s", shown,
 				    shown);
-	if (*arg && !value__ports(arg, &ports))
-		return parse__error(p, "stray argument '%s'; did you mean: bindtrace --port %s",
-				    shown, shown);
+	if (meant__port(arg, meant, sizeof(meant)))
+		return parse__error(p, "stray argument '%s'; did you mean: bindtrace %s", shown,
+				    meant);
+	if (!strcmp(arg, "help") || !strcmp(arg, "features") || !strcmp(arg, "version"))
+		return parse__error(p, "stray argument '%s'; did you mean: bindtrace --%s", shown,
+				    shown);
 	return parse__error(p, "stray argument '%s'; did you mean: bindtrace -- %s", shown, shown);
 }
 

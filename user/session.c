@@ -14,9 +14,11 @@
 #include "explain.h"
 #include "filters.h"
 #include "kernel/decode.h"
+#include "kernel/hooks_off.h"
 #include "kernel/live.h"
 #include "kernel/netns.h"
 #include "kernel/owner_iter.h"
+#include "kernel/permission.h"
 #include "kernel/pidns.h"
 #include "log.h"
 #include "session.h"
@@ -295,7 +297,7 @@ static int announce(struct session *session, uint32_t netns)
 		.netns = netns ? "one" : "all",
 	};
 
-	filters__describe(session->opts, netns, pidns__own_pid(), filters, sizeof(filters));
+	filters__describe(session->opts, netns, filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
 }
 
@@ -328,8 +330,16 @@ static void open_explainer(struct session *session)
 	}
 }
 
+static enum exit_status refuse_lack(enum features_lack lack, enum exit_status status)
+{
+	log__line("%s; `bindtrace --port PORT` works without", features__lack_text(lack));
+	return status;
+}
+
 static enum exit_status refuse_start(const struct session *session, int err)
 {
+	if (err == -EPERM && permission__is_memlock_short())
+		return refuse_lack(LACK_PERMISSION, EXIT_NOT_PERMITTED);
 	/* BPF itself is permitted, that has been tried: what EPERM (a policy) and EACCES (the
 	 * verifier) refuse is refused to root as well. */
 	if (err == -ENOENT || err == -ENOTSUP || err == -EINVAL || err == -ESRCH || err == -EPERM ||
@@ -341,6 +351,17 @@ static enum exit_status refuse_start(const struct session *session, int err)
 		return EXIT_KERNEL;
 	}
 	return start__report_error(err);
+}
+
+/* Rather no run than one that never sees anything. */
+static int check_armed(bool kprobes)
+{
+	const char *off = hooks_off__why(kprobes);
+
+	if (!off)
+		return 0;
+	log__line("%s; `bindtrace --port PORT` needs none of it", off);
+	return EXIT_KERNEL;
 }
 
 static void set_filter(const struct options *opts, const int *own_pid, struct live_filter *ret)
@@ -369,6 +390,12 @@ static int open_live(struct session *session)
 
 	if (err)
 		return start__netns_error(opts, err);
+	err = start__check_pids(opts);
+	/* Before: the kernel warns about hooks that come and go while ftrace is off. */
+	if (!err)
+		err = check_armed(opts->hooks == HOOKS_KPROBE);
+	if (err)
+		return err;
 	set_filter(opts, &own_pid, &filter);
 	open_explainer(session);
 	err = live__open(&session->features, &filter, opts->hooks, opts->cross_check,
@@ -379,7 +406,9 @@ static int open_live(struct session *session)
 	}
 	if (err)
 		return refuse_start(session, err);
-	err = sight__check(opts, session->live);
+	err = check_armed(opts->hooks == HOOKS_KPROBE || live__fallback_error(session->live));
+	if (!err)
+		err = sight__check(opts, session->live);
 	if (err)
 		return err;
 	live__memory_fds(session->live, &former_fd, &exes_fd);
@@ -449,9 +478,10 @@ static int run(struct session *session)
 	if (err)
 		return err;
 	if (session->features.lack) {
-		log__line("%s; `bindtrace --port PORT` works without",
-			  features__lack_text(session->features.lack));
-		return session->features.lack == LACK_PERMISSION ? EXIT_NOT_PERMITTED : EXIT_KERNEL;
+		bool refused = features__is_refused(&session->features);
+
+		return refuse_lack(session->features.lack,
+				   refused ? EXIT_NOT_PERMITTED : EXIT_KERNEL);
 	}
 	/* Around a command, standard output is the command's: reports go to standard error as text.
 	 */

@@ -5,6 +5,24 @@
 #include "sink.h"
 #include "start.h"
 
+/* What is wrong with the name of a recording, and what to do. */
+static const char *record_error(int err)
+{
+	switch (err) {
+	case -EEXIST:
+		return "the file exists; name a new one";
+	case -ENOENT:
+		return "there is no such directory; make it first, or name another";
+	case -EROFS:
+		return "the file system is read-only; name a file on another";
+	case -ENOSPC:
+	case -EDQUOT:
+		return "the disk is full; free space, or name a file on another";
+	default:
+		return strerror(-err);
+	}
+}
+
 static int open_recorder(const struct options *opts, uint64_t own_netns, struct recorder **ret)
 {
 	struct recording_header header;
@@ -22,11 +40,8 @@ static int open_recorder(const struct options *opts, uint64_t own_netns, struct 
 			  opts->record_path, strerror(-err));
 		return EXIT_NOT_PERMITTED;
 	}
-	if (err == -EEXIST)
-		log__line("--record %s: the file exists; name a new one", opts->record_path);
-	else
-		log__line("--record %s: %s", opts->record_path, strerror(-err));
-	return EXIT_USAGE;
+	log__line("--record %s: %s", opts->record_path, record_error(err));
+	return err == -ENOSPC || err == -EDQUOT || err == -EIO ? EXIT_RUNTIME : EXIT_USAGE;
 }
 
 int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, struct sink *ret)

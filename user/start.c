@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "kernel/netns.h"
+#include "kernel/walk.h"
 #include "log.h"
 #include "start.h"
 
@@ -14,17 +16,67 @@ void start__occupy_std_fds(void)
 			return;
 }
 
+/* Read with the types of another kernel, not even bindtrace's own namespace is where it should be.
+ */
+static bool is_of_this_kernel(const struct features *features)
+{
+	struct snapshot snap;
+	struct walk *walk;
+	uint64_t inode = 0;
+	int fd, err;
+
+	if (netns__open(NETNS_SELF, NULL, 0, &fd))
+		return true; /* can't be told */
+	err = netns__inode(fd, &inode);
+	close(fd);
+	if (err)
+		return true;
+	err = walk__open(features, &walk);
+	if (err)
+		return false;
+	snapshot__init(&snap);
+	err = walk__port(walk, 1, &snap);
+	if (!err && snap.netns != inode)
+		err = -EFAULT;
+	snapshot__free(&snap);
+	walk__free(walk);
+	return err != -EFAULT;
+}
+
 int start__features(const struct options *opts, struct features *ret)
 {
 	int err = features__probe(opts->btf_path, ret);
 
+	if (!err && opts->btf_path && !ret->lack && !is_of_this_kernel(ret)) {
+		log__line("--btf %s: not the type information of this kernel (%s); leave it out "
+			  "if /sys/kernel/btf/vmlinux is there",
+			  opts->btf_path, ret->release);
+		return EXIT_USAGE;
+	}
 	if (!err)
 		return 0;
 	log__line("--btf %s: %s; give a file of kernel type information such as "
 		  "/sys/kernel/btf/vmlinux",
 		  opts->btf_path,
-		  -err < 4000 ? strerror(-err) : "no kernel type information in it");
+		  -err < 4000 && err != -EIO ? strerror(-err) : "no kernel type information in it");
 	return EXIT_USAGE;
+}
+
+enum exit_status start__check_pids(const struct options *opts)
+{
+	for (size_t i = 0; i < opts->n_pids; i++) {
+		int pid = opts->pids[i];
+		char path[32];
+
+		/* By /proc, whose numbers these are: it may be another pid namespace's. */
+		snprintf(path, sizeof(path), "/proc/%d", pid);
+		if (!access(path, F_OK) || access("/proc/self", F_OK))
+			continue;
+		log__line("--pid %d: no such process%s", pid,
+			  pid <= 65535 ? "; a port is given with -P or --port" : "");
+		return EXIT_USAGE;
+	}
+	return EXIT_OK;
 }
 
 struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,

@@ -16,6 +16,9 @@ void start__occupy_std_fds(void);
 /* Probes the kernel. 0, or an exit status after one line on standard error. */
 int start__features(const struct options *opts, struct features *ret);
 
+/* Are the processes of --pid there? EXIT_OK, or EXIT_USAGE after one line on standard error. */
+enum exit_status start__check_pids(const struct options *opts);
+
 /* The output that the options ask for, on results; NULL when memory is short. */
 struct output *start__output(const struct options *opts, FILE *results, uint64_t own_netns,
 			     struct metrics *metrics);

@@ -32,7 +32,7 @@ static const struct row rows[] = {
 	{"-p|12,13", 0, "pids 12, 13 with descendants"},
 	{"-p|1,2,3,4,5,6,7,8,9,10", 0, "pids 1, 2, 3, 4, 5, 6, 7, 8 and 2 more with descendants"},
 	{"--comm|nginx|-u|1000|-c|/system.slice", 0, "comm nginx, uid 1000, cgroup /system.slice"},
-	{"-P80|--|true", 0, "port 80, descendants of 42"},
+	{"-P80|--|true", 0, "port 80, of the command"},
 };
 
 static void describe(const char *line, uint32_t netns, char *buf, size_t size)
@@ -45,7 +45,7 @@ static void describe(const char *line, uint32_t netns, char *buf, size_t size)
 	while (argc < MAX_WORDS - 1 && (argv[argc] = strsep(&rest, "|")))
 		argc++;
 	assert_int_equal(options__parse(argc, argv, &opts), 0);
-	filters__describe(&opts, netns, 42, buf, size);
+	filters__describe(&opts, netns, buf, size);
 	options__free(&opts);
 }
 

@@ -421,7 +421,7 @@ static void test_filters(void **state)
 		json_t *line;
 
 		opts.comm = opts.cgroup = filled(units[u]);
-		filters__describe(&opts, UINT32_MAX, INT_MAX, text, sizeof(text));
+		filters__describe(&opts, UINT32_MAX, text, sizeof(text));
 		page__open(&page, json_config);
 		assert_int_equal(output__start(page.out, &start), 0);
 		line = check_line(&page);

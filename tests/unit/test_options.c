@@ -235,9 +235,22 @@ static const struct bad bad_rows[] = {
 	{"--", "-- without a command; write: bindtrace -- COMMAND [ARG...]"},
 	{"8080", "stray argument '8080'; did you mean: bindtrace --port 8080"},
 	{"-j|80,443", "stray argument '80,443'; did you mean: bindtrace --port 80,443"},
+	{":8080", "stray argument ':8080'; did you mean: bindtrace --port 8080"},
+	{"0.0.0.0:8080", "stray argument '0.0.0.0:8080'; did you mean: bindtrace --address 0.0.0.0 "
+			 "--port 8080"},
+	{"[::1]:80", "stray argument '[::1]:80'; did you mean: bindtrace --address ::1 --port 80"},
+	{"localhost:80", "stray argument 'localhost:80'; did you mean: bindtrace -- localhost:80"},
+	{"help", "stray argument 'help'; did you mean: bindtrace --help"},
+	{"--port|:8080", "--port: ':8080': write it as --port 8080"},
+	{"--port|127.0.0.1:8080",
+	 "--port: '127.0.0.1:8080': write it as --address 127.0.0.1 --port "
+	 "8080"},
 	{"./server|--listen|:80", "stray argument './server'; did you mean: bindtrace -- ./server"},
 	{"-P80|x", "stray argument 'x'; did you mean: bindtrace -- x"},
 	{"--bogus", "unknown option '--bogus'; `bindtrace --help` lists them all"},
+	{"--ports|80",
+	 "unknown option '--ports'; did you mean --port? `bindtrace --help` lists them "
+	 "all"},
 	{"--bogus=1", "unknown option '--bogus=1'; `bindtrace --help` lists them all"},
 	{"-x", "unknown option '-x'; `bindtrace --help` lists them all"},
 	{"-jxq", "unknown option '-x'; `bindtrace --help` lists them all"},

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bpf_api.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 #include "features.h"
+#include "permission.h"
+
+#define OWN_BTF "/sys/kernel/btf/vmlinux"
 
 static const struct btf_type *find_func_proto(const struct btf *btf, const char *name)
 {
@@ -50,6 +54,8 @@ static void read_hooks(const struct btf *btf, struct features *ret)
 	ret->hash_connect_args = count_args(btf, "__inet_hash_connect");
 	ret->cgroup_addr_args = count_args(btf, "__cgroup_bpf_run_filter_sock_addr");
 	ret->has_inet_bind = count_args(btf, "__inet_bind") && count_args(btf, "__inet6_bind");
+	ret->has_sctp = count_args(btf, "inet_bind") && count_args(btf, "inet6_bind") &&
+			!access("/sys/module/sctp", F_OK);
 	ret->has_security = count_args(btf, "security_socket_bind") &&
 			    count_args(btf, "security_socket_connect");
 	ret->has_autobind = count_args(btf, "inet_autobind");
@@ -87,9 +93,11 @@ static enum features_lack try_load(void)
 
 	if (fd >= 0) {
 		close(fd);
-		return LACK_NOTHING;
+		return permission__is_locked_down() ? LACK_LOCKDOWN : LACK_NOTHING;
 	}
-	return fd == -EPERM || fd == -EACCES ? LACK_PERMISSION : LACK_TRACING;
+	if (fd == -EPERM || fd == -EACCES || (fd == -ENOSYS && permission__has_seccomp()))
+		return LACK_PERMISSION;
+	return LACK_TRACING;
 }
 
 static int64_t tick_length_ns(void)
@@ -129,17 +137,33 @@ int features__probe(const char *btf_path, struct features *ret)
 	return 0;
 }
 
+static const char *btf_lack_text(void)
+{
+	int fd = open(OWN_BTF, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOENT)
+		return "no type information of this kernel: " OWN_BTF
+		       " may not be read; permit it, or give a copy with --btf FILE";
+	return "no type information of this kernel: there is no " OWN_BTF
+	       "; mount /sys if that is missing, or give the file with --btf FILE";
+}
+
 const char *features__lack_text(enum features_lack lack)
 {
 	switch (lack) {
 	case LACK_PERMISSION:
-		return "not permitted to use BPF; run as root (or with CAP_BPF and CAP_PERFMON)";
+		return permission__why();
+	case LACK_LOCKDOWN:
+		return "not permitted: kernel lockdown is at \"confidentiality\", where BPF reads "
+		       "no "
+		       "kernel memory; boot with lockdown=integrity, which is no obstacle";
 	case LACK_TRACING:
 		return "this kernel has no BPF tracing programs (CONFIG_BPF_EVENTS); boot a kernel "
 		       "that has them, every Debian kernel does";
 	case LACK_BTF:
-		return "this kernel has no type information (/sys/kernel/btf/vmlinux); "
-		       "give it with --btf FILE";
+		return btf_lack_text();
 	case LACK_NOTHING:
 		break;
 	}

@@ -8,7 +8,8 @@
 /* Why there is no BPF evidence, worst first; the message says what to do. */
 enum features_lack {
 	LACK_NOTHING = 0,
-	LACK_PERMISSION, /* EPERM: not root, or locked down */
+	LACK_PERMISSION, /* EPERM: not root, in a container, by a policy: see permission.h */
+	LACK_LOCKDOWN,	 /* lockdown=confidentiality: whoever asks */
 	LACK_TRACING,	 /* the kernel was built without BPF tracing programs */
 	LACK_BTF,	 /* no /sys/kernel/btf/vmlinux and no --btf */
 };
@@ -28,6 +29,7 @@ struct features {
 	int hash_connect_args;	/* of __inet_hash_connect(): 4, from 6.18 on 5 */
 	int cgroup_addr_args;	/* of __cgroup_bpf_run_filter_sock_addr(): 4, 5 or 6 */
 	bool has_inet_bind;	/* __inet_bind() and __inet6_bind() */
+	bool has_sctp;		/* inet_bind(), inet6_bind(), and the module */
 	bool has_security;	/* security_socket_bind(), security_socket_connect() */
 	bool has_udp_get_port;	/* udp_lib_get_port() */
 	bool has_autobind;	/* inet_autobind() */
@@ -39,6 +41,12 @@ struct features {
  * btf_path is kept, not copied.
  */
 int features__probe(const char *btf_path, struct features *ret);
+
+/* Is it for want of permission, which another start may have? */
+static inline bool features__is_refused(const struct features *features)
+{
+	return features->lack == LACK_PERMISSION || features->lack == LACK_LOCKDOWN;
+}
 
 /* One line for a user: what lacks and what to do about it. NULL for LACK_NOTHING. */
 const char *features__lack_text(enum features_lack lack);

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What is there for people: pictures, messages, and the check of both.
+
+pictures: bindtrace ## docs/pictures anew, from real runs in a virtual machine
+	@contrib/pictures
+
+people: bindtrace $B/.test-deps ## pictures and documents for people
+	@tests/people/run
+
+.PHONY: pictures people
