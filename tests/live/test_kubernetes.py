@@ -175,7 +175,6 @@ def observe(tracer):
     seen["its program"] = "python" in (who["exe"] or "")
     line = crowd(tracer)
     seen["crowd"] = (line["blockers_total"], line["evidence"]) == (CROWD, "walked")
-    print("# crowd", line["blockers_total"], line["evidence"], line["sockets_total"], flush=True)
     return seen
 
 
@@ -191,24 +190,8 @@ def check_daemonset():
     same("running", read(path)["running", ""], 0)
 
 
-def check_without(capability):
-    with start(without=capability.split("+")) as tracer:
-        try:
-            tracer.ready()
-        except Exception as error:  # pylint: disable=broad-except
-            print(f"#  without {capability}: {str(error)[:300]}")
-            return
-        seen = observe(tracer)
-        print(f"#  without {capability}: {seen} {tracer.err()}")
-        tracer.stop()
-
-
 def kubernetes(selected):
     if not os.path.exists(MANIFEST):
         raise Skip("no manifest")
     if selected("kubernetes.daemonset"):
         yield "kubernetes.daemonset", check_daemonset
-    for capability in [*manifest()[0], "SYS_ADMIN+BPF", "SYS_ADMIN+PERFMON",
-                       "SYS_ADMIN+SYS_PTRACE+DAC_READ_SEARCH+SYS_RESOURCE"]:
-        if selected(f"kubernetes.without_{capability}"):
-            yield f"kubernetes.without_{capability}", lambda c=capability: check_without(c)
