@@ -51,7 +51,9 @@ def make_run():
     systemctl("daemon-reload")
     with start_crowd() as crowd, listener("127.0.0.1", PORT):
         systemctl("start", "bindtrace")
-        for name in HOSTILE:
+        for number, name in enumerate(HOSTILE):
+            if number == len(HOSTILE) // 2:
+                systemctl("restart", "systemd-journald")
             set_comm(name)
             refused("127.0.0.1", PORT)
         set_comm(b"python3")
