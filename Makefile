@@ -18,7 +18,7 @@ MAP       := -ffile-prefix-map=$(CURDIR)=. # what is built tells nothing of wher
 WARN      := -Wall -Wextra -Werror -Wno-unused-parameter
 CPPFLAGS  += -Iuser -Ibpf -I$B/bpf -D_GNU_SOURCE
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) $(MAP)
-LIBS      := -lbpf -lelf -lz -ljansson
+LIBS      := -lbpf -lelf -lz -ljansson -lseccomp -lcap
 BPF_ARCH  := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
 MULTIARCH := $(shell $(CC) -print-multiarch)
 BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -Ibpf \

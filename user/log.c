@@ -6,6 +6,7 @@
 #include "output/sanitize.h"
 
 static int verbosity;
+static const char *priority = "";
 
 void log__line(const char *format, ...)
 {
@@ -17,7 +18,12 @@ void log__line(const char *format, ...)
 	va_end(args);
 	/* Words of the command line and names from the system are in it. */
 	sanitize__text(shown, sizeof(shown), line);
-	fprintf(stderr, "bindtrace: %s\n", shown);
+	fprintf(stderr, "%sbindtrace: %s\n", priority, shown);
+}
+
+void log__set_journal(bool journal)
+{
+	priority = journal ? "<3>" : "";
 }
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)

@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 #include "features_report.h"
+#include "journal.h"
 #include "log.h"
 #include "oneshot.h"
 #include "options.h"
@@ -45,6 +47,7 @@ int main(int argc, char **argv)
 	if (status)
 		return status;
 	log__set_libbpf(opts.verbose);
+	log__set_journal(opts.journal && journal__is_stream(STDERR_FILENO));
 	status = run(&opts);
 	options__free(&opts);
 	return status;

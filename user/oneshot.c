@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ask.h"
+#include "confine.h"
 #include "explain.h"
 #include "gone.h"
 #include "kernel/device.h"
@@ -555,6 +556,7 @@ int oneshot__run(const struct options *opts)
 		.opts = opts, .status = EXIT_OK, .deadline_ns = waiting__deadline(opts->wait_s)};
 	int err;
 
+	confine__oneshot();
 	err = start__features(opts, &shot.features);
 	if (err)
 		return err;

@@ -144,6 +144,8 @@ static int check_mode(struct parse *p, bool empty_command)
 	bool one_shot = opts->ports.count && !opts->follow && !opts->command;
 	int err;
 
+	if (opts->journal && !opts->json)
+		return parse__error(p, "--journal is about the lines of --json; add that");
 	if (empty_command)
 		return parse__error(p,
 				    "-- without a command; write: bindtrace -- COMMAND [ARG...]");

@@ -48,6 +48,8 @@ const struct argp_option option_table[] = {
 	{"metrics", KEY_METRICS, "FILE", 0,
 	 "while watching: keep counters in FILE (*.prom), for Prometheus' node_exporter", 4},
 	{"json", 'j', 0, 0, "one JSON object a line", 4},
+	{"journal", KEY_JOURNAL, 0, 0,
+	 "with --json as a service: each line's priority before it, if it goes to the journal", 4},
 	{"json-schema", KEY_JSON_SCHEMA, 0, 0, "print the JSON Schema of these lines", 4},
 	{"color", KEY_COLOR, "WHEN", 0, "auto (default), always or never", 4},
 	{"quiet", 'q', 0, 0, "no start and stop lines, no notes", 4},

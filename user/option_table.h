@@ -30,6 +30,7 @@ enum key {
 	KEY_RECORD,
 	KEY_REPLAY,
 	KEY_METRICS,
+	KEY_JOURNAL,
 };
 
 extern const struct argp_option option_table[];

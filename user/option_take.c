@@ -152,6 +152,9 @@ static int take_flag(struct parse *p, int key)
 	case 'v':
 		opts->verbose++;
 		return 0;
+	case KEY_JOURNAL:
+		opts->journal = true;
+		return 0;
 	case KEY_REUSEADDR:
 		opts->reuseaddr = true;
 		return 0;

@@ -89,6 +89,7 @@ struct options {
 	uint64_t count;	   /* --count, 0: no limit */
 	double duration_s; /* --duration, 0: no limit */
 	bool json;
+	bool journal; /* --journal: priorities before the lines, where they go to the journal */
 	enum color_when color;
 	bool quiet;	      /* -q: no start/stop line, no notes */
 	int verbose;	      /* -v: all sockets; -vv: libbpf's debug messages too */

@@ -11,6 +11,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 #include "command.h"
+#include "confine.h"
 #include "explain.h"
 #include "filters.h"
 #include "kernel/decode.h"
@@ -21,6 +22,7 @@
 #include "kernel/permission.h"
 #include "kernel/pidns.h"
 #include "log.h"
+#include "notify.h"
 #include "session.h"
 #include "sight.h"
 #include "sink.h"
@@ -34,6 +36,7 @@ struct session {
 	struct live *live;
 	struct sink sink;
 	struct command command;
+	struct notify notify;
 	sigset_t old_mask;
 	int signal_fd, timer_fd;
 	uint64_t reported;
@@ -200,18 +203,27 @@ static void fail(struct session *session, int err)
 	session->stop |= !session->command.pid;
 }
 
+/* From the loop and nowhere else: who hangs in a report does not come here. */
+static void tell_alive(struct session *session)
+{
+	notify__rest(&session->notify);
+	notify__send(&session->notify, "WATCHDOG=1\nSTATUS=Watching, %llu reported, %llu lost",
+		     (unsigned long long)session->reported, (unsigned long long)session->lost_told);
+}
+
 static void loop(struct session *session)
 {
 	struct pollfd fds[] = {
 		{.fd = session->signal_fd, .events = POLLIN},
 		{.fd = session->timer_fd, .events = POLLIN},
 		{.fd = session->sink.metering.timer_fd, .events = POLLIN},
+		{.fd = session->notify.watchdog_fd, .events = POLLIN},
 		{.fd = live__fd(session->live), .events = POLLIN},
 	};
 
 	while (!session->stop) {
 		/* Nobody takes the reports any more: no look at the ring. */
-		int err = 0, n = session->failure ? 3 : 4;
+		int err = 0, n = session->failure ? 4 : 5;
 
 		if (poll(fds, n, -1) < 0) {
 			if (errno == EINTR)
@@ -225,10 +237,12 @@ static void loop(struct session *session)
 			session->stop = true;
 		if (fds[2].revents)
 			write_metrics(session);
-		if (n == 4 && fds[3].revents && !session->stop)
+		if (n == 5 && fds[4].revents && !session->stop)
 			err = drain(session);
 		if (err)
 			fail(session, err);
+		if (fds[3].revents)
+			tell_alive(session);
 	}
 }
 
@@ -434,6 +448,23 @@ static int start_command(struct session *session)
 	return err == -ENOENT ? 127 : 126;
 }
 
+/*
+ * The hooks are in place, the command runs unconfined: from here on only reports are made. Where a
+ * sandbox forbids to make it tighter, the reports matter more.
+ */
+static void settle(struct session *session)
+{
+	int map_fd, unused, err;
+
+	live__memory_fds(session->live, &map_fd, &unused);
+	err = confine__live(session->opts, session->command.pid, map_fd);
+	if (err && !session->opts->quiet)
+		log__line("could not give up all privileges: %s, as if a filter of system calls or "
+			  "a kernel without seccomp were in the way",
+			  strerror(-err));
+	notify__send(&session->notify, "READY=1\nSTATUS=Watching");
+}
+
 static int finish(struct session *session)
 {
 	struct run_stop stop = {};
@@ -460,6 +491,7 @@ static int finish(struct session *session)
 
 static void session__free(struct session *session)
 {
+	notify__close(&session->notify);
 	former__free(session->explainer.former);
 	live__free(session->live);
 	owner_iter__free(session->iter);
@@ -495,6 +527,9 @@ static int run(struct session *session)
 		err = start_timer(session);
 	if (err)
 		return start__report_error(err);
+	/* Around a command it is the command that has something to tell. */
+	if (!opts->command)
+		notify__open(&session->notify);
 	err = open_live(session);
 	if (err)
 		return err;
@@ -503,13 +538,16 @@ static int run(struct session *session)
 		finish(session);
 		return err;
 	}
+	settle(session);
 	loop(session);
+	notify__send(&session->notify, "STOPPING=1");
 	return finish(session);
 }
 
 int session__run(const struct options *opts)
 {
-	struct session session = {.opts = opts, .signal_fd = -1, .timer_fd = -1};
+	struct session session = {
+		.opts = opts, .signal_fd = -1, .timer_fd = -1, .notify = {-1, -1}};
 	int status = run(&session);
 
 	session__free(&session);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
+#include "journal.h"
 #include "kernel/netns.h"
 #include "kernel/walk.h"
 #include "log.h"
@@ -88,6 +89,7 @@ struct output *start__output(const struct options *opts, FILE *results, uint64_t
 		.json = opts->json,
 		.color = options__use_color(opts, isatty(fileno(results))),
 		.quiet = opts->quiet,
+		.priorities = opts->journal && journal__is_stream(fileno(results)),
 		.verbose = opts->verbose > 0,
 		.show_netns = opts->netns == NETNS_ALL,
 		.own_netns = own_netns,

@@ -52,7 +52,7 @@ _bindtrace() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i
 	local options='-4 -6 -P --port -a --address --proto --netns --reuseaddr --reuseport --v6only
 		--device --uid --wait --follow -p --pid --comm -u --uid-filter -c --cgroup --all --states
-		--count --duration --cross-check --record --replay --metrics -j --json --json-schema --color
+		--count --duration --cross-check --record --replay --metrics -j --json --json-schema --journal --color
 		-q --quiet -v --verbose --features --hooks --btf -h --help -V --version'
 
 	COMPREPLY=()

@@ -50,6 +50,7 @@ complete -c bindtrace -l record -r -F -d 'Write the evidence to a new file'
 complete -c bindtrace -l metrics -r -F -d 'Keep counters in a file for Prometheus'
 complete -c bindtrace -l replay -r -F -d 'Show the reports of a recording'
 complete -c bindtrace -s j -l json -d 'One JSON object a line'
+complete -c bindtrace -l journal -d 'With --json: priorities for the journal'
 complete -c bindtrace -l json-schema -d 'Print the JSON Schema of these lines'
 complete -c bindtrace -l color -x -a 'auto always never' -d Colours
 complete -c bindtrace -s q -l quiet -d 'No start and stop lines, no notes'

@@ -229,6 +229,7 @@ static const struct bad bad_rows[] = {
 	{"--features|-P80", "--features stands alone, without a port or a command"},
 	{"--json-schema|--|true", "--json-schema stands alone, without a port or a command"},
 	{"--features|--json-schema", "--features and --json-schema exclude each other"},
+	{"--journal", "--journal is about the lines of --json; add that"},
 	{"--hooks|tracepoint", "--hooks: 'tracepoint': write auto, fentry or kprobe"},
 	{"--color|yes", "--color: 'yes': write auto, always or never"},
 	{"--btf|", "--btf: '': write the path of a BTF file"},

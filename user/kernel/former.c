@@ -15,7 +15,8 @@
 #define PIN_FORMER PIN_DIR "/former"
 #define PIN_EXES   PIN_DIR "/exes"
 /* Held as long as the pins are served: pins without it are left over from a crash. */
-#define LOCK_PATH "/run/bindtrace.lock"
+#define LOCK_DIR  "/run/bindtrace" /* RuntimeDirectory= of the service */
+#define LOCK_NAME "lock"
 
 struct former {
 	int former_fd, exes_fd;
@@ -23,9 +24,18 @@ struct former {
 	bool own_fds;
 };
 
-static int open_lock(void)
+/* Through a directory of one's own: nobody else puts a link there, or holds the lock. */
+static int open_lock(int flags)
 {
-	return open(LOCK_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int dir = open(LOCK_DIR, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), fd = -1;
+	struct stat st;
+
+	if (dir < 0)
+		return -1;
+	if (!fstat(dir, &st) && st.st_uid == geteuid() && !(st.st_mode & (S_IWGRP | S_IWOTH)))
+		fd = openat(dir, LOCK_NAME, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	close(dir);
+	return fd;
 }
 
 static void unpin(void)
@@ -39,8 +49,10 @@ static void unpin(void)
  */
 static void publish(struct former *former)
 {
-	int fd = open_lock();
+	int fd;
 
+	mkdir(LOCK_DIR, 0700);
+	fd = open_lock(O_RDWR | O_CREAT);
 	if (fd < 0)
 		return;
 	if (flock(fd, LOCK_EX | LOCK_NB))
@@ -75,7 +87,7 @@ struct former *former__of_maps(int former_fd, int exes_fd, bool published)
 /* Does a live run hold the lock? Then the pins are its own and its hooks fill them. */
 static bool is_served(void)
 {
-	int fd = open(LOCK_PATH, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open_lock(O_RDWR);
 	bool served;
 
 	if (fd < 0)

@@ -33,6 +33,7 @@ struct live {
 	void *ctx;
 	struct bpf_program *hooks[RUN_MAX_HOOKS];
 	struct bpf_link *links[RUN_MAX_HOOKS];
+	int keeper;		      /* of detach__prepare() */
 	bool optional[RUN_MAX_HOOKS]; /* a kernel that refuses it loses one kind of report, not all
 				       */
 	enum skip skip[RUN_MAX_HOOKS];
@@ -341,13 +342,15 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 	/* No trampolines, as on arm64 before 6.4. */
 	if (err)
 		return err == -KERNEL_ENOTSUPP ? -ENOTSUP : err;
+	live->keeper = detach__prepare(live->links, live->n_hooks);
 	note_present(live);
 	return set_pids(live, filter);
 }
 
 static void unload(struct live *live)
 {
-	detach__links(live->links, live->n_hooks);
+	detach__links(live->keeper, live->links, live->n_hooks);
+	live->keeper = -1;
 	for (int i = 0; i < live->n_hooks; i++) {
 		live->optional[i] = false;
 		live->skip[i] = SKIP_LOSES;
@@ -366,6 +369,7 @@ int live__open(const struct features *features, const struct live_filter *filter
 	if (!live)
 		return -ENOMEM;
 	live->features = features;
+	live->keeper = -1;
 	err = load(live, filter, kind, cross_check);
 	if (err && kind == HOOKS_AUTO) {
 		live->fallback_error = err;

@@ -101,7 +101,7 @@ static int load(struct wait *wait, const struct features *features, const struct
 
 static void unload(struct wait *wait)
 {
-	detach__links(wait->links, wait->n_hooks);
+	detach__links(-1, wait->links, wait->n_hooks);
 	wait->n_hooks = 0;
 	wait_bpf__destroy(wait->skel);
 	wait->skel = NULL;

@@ -29,8 +29,13 @@ static int write_all(FILE *stream, const char *text, size_t len)
 	return errno ? -errno : -EIO;
 }
 
-static int write_json(struct output *out, int err, struct json_result *result)
+/* The levels of syslog(3), which the journal knows as priorities. */
+enum level { LEVEL_ERR = 3, LEVEL_WARNING = 4, LEVEL_INFO = 6 };
+
+static int write_json(struct output *out, enum level level, int err, struct json_result *result)
 {
+	if (!err && out->config.priorities && fprintf(out->config.results, "<%d>", level) < 0)
+		err = errno ? -errno : -EIO;
 	if (!err)
 		err = write_all(out->config.results, result->line, result->len);
 	free(result->line);
@@ -80,7 +85,8 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 
 	metrics__conflict(out->config.metrics, report);
 	if (out->config.json)
-		return write_json(out, json__conflict(out, report, &result), &result);
+		return write_json(out, LEVEL_WARNING, json__conflict(out, report, &result),
+				  &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -96,7 +102,7 @@ int output__port(struct output *out, const struct port_report *report)
 	int err;
 
 	if (out->config.json)
-		return write_json(out, json__port(out, report, &result), &result);
+		return write_json(out, LEVEL_INFO, json__port(out, report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -113,7 +119,7 @@ int output__bind(struct output *out, const struct bind_report *report)
 
 	metrics__bind(out->config.metrics, report);
 	if (out->config.json)
-		return write_json(out, json__bind(report, &result), &result);
+		return write_json(out, LEVEL_INFO, json__bind(report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -130,7 +136,7 @@ int output__state(struct output *out, const struct state_report *report)
 
 	metrics__state(out->config.metrics, report);
 	if (out->config.json)
-		return write_json(out, json__state(report, &result), &result);
+		return write_json(out, LEVEL_INFO, json__state(report, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;
@@ -147,7 +153,7 @@ int output__start(struct output *out, const struct run_start *start)
 
 	metrics__start(out->config.metrics, start);
 	if (out->config.json)
-		return write_json(out, json__start(start, &result), &result);
+		return write_json(out, LEVEL_INFO, json__start(start, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -165,7 +171,8 @@ int output__stop(struct output *out, const struct run_stop *stop)
 
 	metrics__stop(out->config.metrics, stop);
 	if (out->config.json)
-		return write_json(out, json__stop(stop, &result), &result);
+		return write_json(out, stop->lost ? LEVEL_ERR : LEVEL_INFO,
+				  json__stop(stop, &result), &result);
 	if (out->config.quiet)
 		return 0;
 	err = page__open(&page);
@@ -183,7 +190,7 @@ int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 
 	metrics__lost(out->config.metrics, count);
 	if (out->config.json)
-		return write_json(out, json__lost(time_ns, count, &result), &result);
+		return write_json(out, LEVEL_ERR, json__lost(time_ns, count, &result), &result);
 	err = page__open(&page);
 	if (err)
 		return err;

@@ -103,6 +103,7 @@ struct output_config {
 	bool json;
 	bool color;
 	bool quiet;
+	bool priorities;    /* JSON: "<4>" and the like before each line, for the journal */
 	bool verbose;	    /* every socket a row of its own */
 	size_t line_limit;  /* JSON; 0: OUTPUT_LINE_LIMIT */
 	bool show_netns;    /* text: always name the network namespace, by number if need be */
