@@ -45,7 +45,7 @@ install: $B/bindtrace man ## into PREFIX=/usr/local (DESTDIR, sbindir, mandir, .
 	$Qset -- $(INSTALLED); for each; do IFS=: read -r file place mode <<<"$$each"; \
 		$(INSTALL) -D -m "$$mode" "$$file" "$(DESTDIR)$$place"; done
 	$Qif [[ -n "$(UNIT_PLACE)" ]]; then mkdir -p "$(DESTDIR)$(unitdir)"; \
-		sed 's|/usr/sbin/bindtrace|$(sbindir)/bindtrace|g' $(UNIT) >"$(DESTDIR)$(UNIT_PLACE)"; \
+		sed 's|/usr/s*bin/bindtrace|$(sbindir)/bindtrace|g' $(UNIT) >"$(DESTDIR)$(UNIT_PLACE)"; \
 		chmod 644 "$(DESTDIR)$(UNIT_PLACE)"; fi
 
 uninstall:
