@@ -74,7 +74,7 @@ $B/bpf/%.skel.h: $B/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B -name '*.d' -type f 2>/dev/null)
 
 run: bindtrace ## who holds PORT=8080 here, and the whole tool at work in a virtual machine if need be
 	@contrib/demo $(PORT)

@@ -16,6 +16,7 @@
 #define BT_AF_INET6	 10
 #define BT_TCP_TIME_WAIT 6 /* include/net/tcp_states.h */
 #define BT_IPPROTO_TCP	 6
+#define BT_IPPROTO_SCTP	 132
 #define BT_TCP_SYN_SENT	 2
 #define BT_TCP_FIN_WAIT1 4
 #define BT_TCP_FIN_WAIT2 5

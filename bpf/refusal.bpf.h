@@ -116,6 +116,33 @@ int fexit_inet6_bind(__u64 *ctx)
 	return bind_returned(ctx);
 }
 
+/*
+ * SCTP has a bind of its own, in a module. inet_bind() and inet6_bind() call it, for all protocols:
+ * these are hooked only where the module is. (sock, uaddr, addr_len)
+ */
+static __always_inline int sctp_bind_returned(__u64 *ctx)
+{
+	struct sock *sk = BPF_CORE_READ((struct socket *)ctx[0], sk);
+	__s32 error = AS_INT(ctx[3]);
+
+	if (error > 0 || (!error && !want_all) || BPF_CORE_READ(sk, sk_protocol) != BT_IPPROTO_SCTP)
+		return 0;
+	return error ? refused(sk, (const void *)ctx[1], error, WIRE_BIND, WIRE_STAGE_PROTOCOL)
+		     : succeeded(sk);
+}
+
+SEC("?fexit/inet_bind")
+int fexit_sctp_bind(__u64 *ctx)
+{
+	return sctp_bind_returned(ctx);
+}
+
+SEC("?fexit/inet6_bind")
+int fexit_sctp_bind6(__u64 *ctx)
+{
+	return sctp_bind_returned(ctx);
+}
+
 /* listen() on a socket without a port looks for a free one; of a bound one the test reports. */
 static __always_inline int listen_returned(struct sock *sk, __s32 error)
 {

@@ -12,18 +12,18 @@ STATIC_ARCH := $(patsubst x86,x86_64,$(patsubst amd64,x86_64,$(patsubst aarch64,
 STATIC_OUT  := build/static/$(STATIC_ARCH)
 CROSS       := $(if $(filter-out $(host_arch),$(STATIC_ARCH)),aarch64-linux-gnu-)
 
-STATIC_CFLAGS := -O2 -g -fstack-protector-strong -Wdate-time
+STATIC_CFLAGS := -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wdate-time
 STATIC_MAKE   := $(MAKE) --no-print-directory B=$(STATIC_OUT)/obj CROSS=$(CROSS) CC=$(CROSS)gcc \
 	AR=$(CROSS)ar BPF_ARCH=$(subst x86_64,x86,$(STATIC_ARCH)) CFLAGS="$(STATIC_CFLAGS)" \
-	LDFLAGS=-static-pie SYSROOT=$(if $(CROSS),"$$(contrib/cross-libs)")
+	LDFLAGS=-static-pie STATIC_SYSROOT=$(if $(CROSS),"$$(contrib/cross-libs)")
 
 $(USER_OBJS) $B/user/main.o: contrib/static.mk
 
 # Where another architecture's libraries and their headers are; its C library comes with the compiler.
-ifneq ($(SYSROOT),)
-CPPFLAGS   += -isystem $(SYSROOT)/usr/include
-ALL_CFLAGS += -ffile-prefix-map=$(SYSROOT)=sysroot
-LIBS       := -L$(SYSROOT)/usr/lib/$(MULTIARCH) $(LIBS)
+ifneq ($(STATIC_SYSROOT),)
+CPPFLAGS   += -isystem $(STATIC_SYSROOT)/usr/include
+ALL_CFLAGS += -ffile-prefix-map=$(STATIC_SYSROOT)=sysroot
+LIBS       := -L$(STATIC_SYSROOT)/usr/lib/$(MULTIARCH) $(LIBS)
 endif
 
 static: ## build/static/ARCH/bindtrace: one file that runs on every kernel; ARCH=arm64 is cross-built

@@ -89,7 +89,10 @@ static void show_reach(bool fexit, bool live, unsigned sees)
 	fexit_row("former owners, states", fexit, sees & SEES_STATES,
 		  "tcp_close, inet_twsk_alloc, inet_twsk_kill");
 	row("MPTCP", live ? "yes" : "no", "its first subflow's bind, shown as the program's own");
-	row("SCTP", "no", "its test is in a module that is not hooked");
+	if (sees & SEES_SCTP)
+		row("SCTP", "part", "that a bind() was refused, not by whom");
+	else
+		fexit_row("SCTP", fexit, false, "its module is not loaded; load it, then start");
 	if (sees & SEES_BINDS)
 		row("ping sockets", "part", "that a bind was refused, not by whom");
 	else

@@ -54,6 +54,8 @@ static void read_hooks(const struct btf *btf, struct features *ret)
 	ret->hash_connect_args = count_args(btf, "__inet_hash_connect");
 	ret->cgroup_addr_args = count_args(btf, "__cgroup_bpf_run_filter_sock_addr");
 	ret->has_inet_bind = count_args(btf, "__inet_bind") && count_args(btf, "__inet6_bind");
+	ret->has_sctp = count_args(btf, "inet_bind") && count_args(btf, "inet6_bind") &&
+			!access("/sys/module/sctp", F_OK);
 	ret->has_security = count_args(btf, "security_socket_bind") &&
 			    count_args(btf, "security_socket_connect");
 	ret->has_autobind = count_args(btf, "inet_autobind");

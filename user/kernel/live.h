@@ -32,6 +32,7 @@ enum live_sight {
 	SEES_STATES = 1 << 3,  /* changes of TCP states; only when the filter wants them */
 	SEES_FORMER = 1 << 4,  /* who closed a connection */
 	SEES_PAIR = 1 << 5,    /* the pair that the kernel names; only with cross_check */
+	SEES_SCTP = 1 << 6,    /* that a bind() of SCTP is refused; only where the module is */
 };
 
 /* A record as it came; data is valid during the call only. Not 0 ends the drain and is returned. */

@@ -78,6 +78,9 @@ struct word format__protocol(uint32_t protocol)
 	case PROTO_UDPLITE:
 		strcpy(w.text, "udplite");
 		break;
+	case IPPROTO_SCTP:
+		strcpy(w.text, "sctp");
+		break;
 	default:
 		snprintf(w.text, sizeof(w.text), "ip_%u", protocol);
 		break;
