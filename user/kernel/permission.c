@@ -91,19 +91,28 @@ bool permission__has_seccomp(void)
 	return read_status("Seccomp:", text, sizeof(text)) && strtol(text, NULL, 10) == 2;
 }
 
-/* A map one page larger than the limit: refused where the kernel counts BPF's memory so (to 5.10).
+/* 0, or -errno of a map of that size. */
+static int try_map(rlim_t pages)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4096, pages, NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/*
+ * To 5.10 the kernel counts BPF's memory against the limit: a small map passes, one just larger
+ * than the limit does not.
  */
 bool permission__is_memlock_short(void)
 {
 	struct rlimit limit;
-	int fd;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) || limit.rlim_cur > 256u << 20)
 		return false;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, NULL, 4, 4096, limit.rlim_cur / 4096 + 1, NULL);
-	if (fd >= 0)
-		close(fd);
-	return fd == -EPERM;
+	return try_map(limit.rlim_cur / 4096 + 1) == -EPERM && !try_map(1);
 }
 
 /* With a helper that reads kernel memory: lockdown_reasons[LOCKDOWN_BPF_READ_KERNEL]. */
