@@ -6,11 +6,10 @@ Not here: the kubelet, its seccomp profile, AppArmor and SELinux, none of which 
 import json
 import os
 import re
-import signal
 import subprocess
 
 from harness import Skip, check, same, until
-from state import child_of, new_port, new_socket
+from state import new_port, new_socket
 from test_containers import NOBODY, ROOT, Container, command
 from test_metrics import read
 from tool import TOOL, Tracer
@@ -73,7 +72,7 @@ def bundle_of(capabilities, mounts, args):
     return bundle
 
 
-def start(without=()):
+def start():
     """The container of the DaemonSet; stderr and stdout are those of the tool in it."""
     capabilities, mounts, args = manifest()
     os.makedirs(ROOT, exist_ok=True)
@@ -82,7 +81,7 @@ def start(without=()):
     for source, destination, _ in mounts:
         os.makedirs(source, exist_ok=True)
         os.makedirs(destination, exist_ok=True)  # in the guest's own root, which is the image
-    bundle = bundle_of([x for x in capabilities if x not in without], mounts, args)
+    bundle = bundle_of(capabilities, mounts, args)
     crun = f"exec crun --cgroup-manager=cgroupfs --root {bundle}/state run --no-pivot " \
            f"--bundle {bundle} bt-{Container.made}"
     return Tracer(prefix=("sh", "-c", crun))
@@ -97,53 +96,6 @@ def as_nobody(port):
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     same("bind", process.stdout.readline(), b"refused\n")
     return process
-
-
-class ShortLived:
-    """A refused bind in the pod whose process has ended before bindtrace looks: most servers do."""
-
-    def __init__(self, tracer):
-        self.port, self.id = new_port(), "d" * 64
-        cgroup = f"/sys/fs/cgroup/kubepods/burstable/pod{POD}/{self.id}"
-        os.makedirs(cgroup, exist_ok=True)
-        tool = child_of(tracer.proc.pid)
-        os.kill(tool, signal.SIGSTOP)
-        try:
-            with new_socket("127.0.0.1", self.port, listen=True):
-                self.pid = self.run(cgroup)
-        finally:
-            os.kill(tool, signal.SIGCONT)
-        self.line = tracer.conflict_of(self.pid, self.port)
-
-    def run(self, cgroup):
-        process = subprocess.Popen(  # pylint: disable=consider-using-with
-            ["sh", "-c", f"echo $$ >{cgroup}/cgroup.procs; exec python3 -c \"$0\"",
-             f"import socket; socket.socket().bind(('127.0.0.1', {self.port}))"],
-            stderr=subprocess.DEVNULL)
-        same("exit status", process.wait(), 1)
-        return process.pid
-
-
-CROWD = 100  # more than a hook takes along
-
-
-def crowd(tracer):
-    """In a network namespace of its own; the line about the bind that they all refuse."""
-    port = new_port()
-    code = f"""
-import socket
-keep = [socket.socket() for _ in range({CROWD})]
-for i, s in enumerate(keep):
-    s.bind((f"127.0.0.{{i + 1}}", {port}))
-try: socket.socket().bind(("0.0.0.0", {port}))
-except OSError: print("refused", flush=True)
-import sys; sys.stdin.read()"""
-    with subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up; exec python3 -c \"$0\"",
-                           code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        same("bind", process.stdout.readline(), b"refused\n")
-        line = tracer.conflict_of(process.pid, port)
-        process.stdin.close()
-    return line
 
 
 def observe(tracer):
@@ -169,12 +121,6 @@ def observe(tracer):
         process.communicate()
         seen["other user"] = "python" in (line["process"]["exe"] or "")
         seen["own"] = [x["pid"] for x in line["blockers"][0]["owners"] or []] == [os.getpid()]
-    short = ShortLived(tracer)
-    who = short.line["process"]
-    seen["short-lived"] = (who["container"], who["pod"]) == (short.id, POD)
-    seen["its program"] = "python" in (who["exe"] or "")
-    line = crowd(tracer)
-    seen["crowd"] = (line["blockers_total"], line["evidence"]) == (CROWD, "walked")
     return seen
 
 
