@@ -48,7 +48,7 @@ static bool try_hooks(const struct features *features, enum hook_kind kind, cons
 static void try_walk(const struct features *features)
 {
 	struct walk *walk;
-	int err = walk__open(features, &walk);
+	int err = walk__open(features, 0, &walk);
 
 	if (err) {
 		row("walk of bind tables", "no", strerror(-err));

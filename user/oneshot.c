@@ -500,7 +500,7 @@ static void open_bpf(struct oneshot *shot)
 		tell_lack(shot);
 		return;
 	}
-	err = walk__open(&shot->features, &shot->walk);
+	err = walk__open(&shot->features, shot->opts->protocol, &shot->walk);
 	if (err == -EPERM && permission__is_memlock_short()) {
 		shot->features.lack = LACK_PERMISSION;
 		tell_lack(shot);

@@ -336,7 +336,7 @@ static void open_explainer(struct session *session)
 		(struct owner_source){.proc_root = "/proc", .cgroup_root = "/sys/fs/cgroup"};
 	/* Both only add to what the hook saw: without them reports say "truncated", or use /proc.
 	 */
-	if (walk__open(&session->features, &explainer->walk))
+	if (walk__open(&session->features, 0, &explainer->walk))
 		explainer->walk = NULL;
 	if (!owner_iter__open(session->features.btf_path, &session->iter)) {
 		explainer->owners.scan = owner_iter__scan;

@@ -32,7 +32,7 @@ static bool is_of_this_kernel(const struct features *features)
 	close(fd);
 	if (err)
 		return true;
-	err = walk__open(features, &walk);
+	err = walk__open(features, PROTO_TCP, &walk);
 	if (err)
 		return false;
 	snapshot__init(&snap);

@@ -174,7 +174,7 @@ static int open_walk(struct oracle *oracle, struct features *features)
 	if (!err && features->lack)
 		err = -ENOTSUP;
 	oracle->mapped_any_quirk = !err && features->rules.mapped_any_quirk;
-	return err ? err : walk__open(features, &oracle->walk);
+	return err ? err : walk__open(features, 0, &oracle->walk);
 }
 
 static void stop_live(struct oracle *oracle)

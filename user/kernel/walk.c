@@ -39,7 +39,18 @@ static int map_socks(struct walk *walk)
 	return 0;
 }
 
-int walk__open(const struct features *features, struct walk **ret)
+/* The verifier is most of what a one-shot run costs: programs that it will not run are not loaded. */
+static void choose(struct walk_bpf *skel, uint32_t protocol)
+{
+	bool tcp = !protocol || protocol == PROTO_TCP;
+
+	bpf_program__set_autoload(skel->progs.walk_find, tcp);
+	bpf_program__set_autoload(skel->progs.walk_list, tcp);
+	bpf_program__set_autoload(skel->progs.walk_range, !protocol);
+	bpf_program__set_autoload(skel->progs.walk_udp, !tcp || !protocol);
+}
+
+int walk__open(const struct features *features, uint32_t protocol, struct walk **ret)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features->btf_path);
 	struct walk *walk = calloc(1, sizeof(*walk));
@@ -53,6 +64,7 @@ int walk__open(const struct features *features, struct walk **ret)
 		err = -errno;
 		goto fail;
 	}
+	choose(walk->skel, protocol);
 	err = walk_bpf__load(walk->skel);
 	if (err)
 		goto fail;

@@ -8,8 +8,11 @@
 
 struct walk;
 
-/* features must outlive the walk. 0 or -errno. Free with walk__free(), which accepts NULL. */
-int walk__open(const struct features *features, struct walk **ret);
+/*
+ * features must outlive the walk. protocol: all that will be asked for is single ports of it; 0:
+ * everything. 0 or -errno. Free with walk__free(), which accepts NULL.
+ */
+int walk__open(const struct features *features, uint32_t protocol, struct walk **ret);
 void walk__free(struct walk *walk);
 
 /*
