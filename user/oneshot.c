@@ -27,8 +27,9 @@
 struct oneshot {
 	const struct options *opts;
 	struct features features;
-	struct walk *walk; /* NULL: inet_diag */
-	struct owner_iter *iter;
+	struct walk *walk;	 /* NULL: inet_diag */
+	struct owner_iter *iter; /* NULL: /proc; opened when it is first needed */
+	bool iter_tried;
 	struct owner_source owners;
 	struct former *former; /* of a live run on this host, or NULL */
 	struct sink sink;
@@ -115,11 +116,29 @@ static int look_again(void *ctx, struct snapshot *ret)
 	return list_sockets(second->shot, second->port, ret, &bound_visible);
 }
 
+/* Only for sockets that a process can have: to load it is a good part of what a run takes. */
+static void open_iter(struct oneshot *shot, const struct snapshot *snap)
+{
+	bool wanted = false;
+
+	for (size_t i = 0; i < snap->n_socks && !wanted; i++)
+		wanted = snap->socks[i].inode;
+	if (!wanted || !shot->walk || shot->iter_tried)
+		return;
+	shot->iter_tried = true;
+	if (owner_iter__open(shot->features.btf_path, &shot->iter))
+		return;
+	shot->owners.scan = owner_iter__scan;
+	shot->owners.ctx = shot->iter;
+}
+
 static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *snap)
 {
 	struct second_look second = {.shot = shot, .port = port};
-	int err = owner__lookup(&shot->owners, snap, NULL, 0);
+	int err;
 
+	open_iter(shot, snap);
+	err = owner__lookup(&shot->owners, snap, NULL, 0);
 	return err ?: gone__forget(snap, NULL, 0, look_again, &second);
 }
 
@@ -513,10 +532,6 @@ static void open_bpf(struct oneshot *shot)
 		return;
 	}
 	shot->former = former__open_published();
-	if (!owner_iter__open(shot->features.btf_path, &shot->iter)) {
-		shot->owners.scan = owner_iter__scan;
-		shot->owners.ctx = shot->iter;
-	}
 }
 
 /* Who asks in a container mostly means a port that the host has published for it. */
