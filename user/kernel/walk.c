@@ -39,7 +39,8 @@ static int map_socks(struct walk *walk)
 	return 0;
 }
 
-/* The verifier is most of what a one-shot run costs: programs that it will not run are not loaded. */
+/* The verifier is most of what a one-shot run costs: programs that it will not run are not loaded.
+ */
 static void choose(struct walk_bpf *skel, uint32_t protocol)
 {
 	bool tcp = !protocol || protocol == PROTO_TCP;
