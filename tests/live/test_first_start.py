@@ -358,8 +358,16 @@ def put(path, text):
     return True
 
 
+def programs():
+    """BPF programs there are. A link's number goes before its program is detached, this afterwards."""
+    listed = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True)
+    return json.loads(listed.stdout or "[]")
+
+
 @contextlib.contextmanager
 def switched_off(path):
+    """Not while hooks are being detached: the kernel warns of ftrace that went off meanwhile."""
+    until(lambda: not programs(), "no hook left")
     until(lambda: put(path, "0"), path)
     try:
         yield
