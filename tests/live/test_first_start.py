@@ -15,6 +15,7 @@ from child import Recorded
 from harness import Skip, check, contains, same, until
 from state import State, new_port
 from test_badluck import AS_USER, BOUND_HIDDEN, closed_from_start, started_closed, started_full
+from test_wait import listed
 from tool import OLD, TOOL, Shared, run
 
 DOCUMENT = "/test/TROUBLESHOOTING.md"
@@ -360,8 +361,7 @@ def put(path, text):
 
 def programs():
     """BPF programs there are. A link's number goes before its program is detached, this afterwards."""
-    listed = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True)
-    return json.loads(listed.stdout or "[]")
+    return json.loads(listed("prog"))
 
 
 @contextlib.contextmanager

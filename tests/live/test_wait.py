@@ -22,10 +22,16 @@ def is_waiting(started):
         return file.read().split()[0] == PPOLL
 
 
+def listed(kind):
+    """The BPF links or programs there are; bpftool gives up when one goes while it lists them."""
+    return until(lambda: [done for done in [subprocess.run(["bpftool", "-j", kind, "show"],
+                                                           check=False, capture_output=True)]
+                          if not done.returncode], f"bpftool {kind} show")[0].stdout or b"[]"
+
+
 def links():
-    """Ids of the BPF links there are: hooks that are attached."""
-    listed = subprocess.run(["bpftool", "-j", "link", "show"], check=True, capture_output=True)
-    return {x["id"] for x in json.loads(listed.stdout or "[]")}
+    """Ids: hooks that are attached."""
+    return {x["id"] for x in json.loads(listed("link"))}
 
 
 def freed():
