@@ -360,8 +360,8 @@ def put(path, text):
 
 
 def programs():
-    """BPF programs there are. A link's number goes before its program is detached, this afterwards."""
-    return json.loads(listed("prog"))
+    """BPF programs on functions. A link's number goes before its program is detached, this after."""
+    return [x for x in json.loads(listed("prog")) if x.get("type") in ("tracing", "kprobe")]
 
 
 @contextlib.contextmanager
