@@ -90,18 +90,20 @@ static __always_inline int succeeded(struct sock *sk)
 	return 0;
 }
 
-/* (sk, uaddr, addr_len, flags). TCP's refusals over a port have been reported by its test already.
- */
-static __always_inline int bind_returned(__u64 *ctx)
+/* TCP's refusals over a port have been reported by its test already. */
+static __always_inline int bind_ended(struct sock *sk, const void *uaddr, __s32 error)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	__s32 error = AS_INT(ctx[4]);
-
 	if (!error)
 		return want_all ? succeeded(sk) : 0;
 	if (error > 0 || was_reported(sk))
 		return 0;
-	return refused(sk, (const void *)ctx[1], error, WIRE_BIND, WIRE_STAGE_PROTOCOL);
+	return refused(sk, uaddr, error, WIRE_BIND, WIRE_STAGE_PROTOCOL);
+}
+
+/* (sk, uaddr, addr_len, flags) */
+static __always_inline int bind_returned(__u64 *ctx)
+{
+	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], AS_INT(ctx[4]));
 }
 
 SEC("?fexit/__inet_bind")
@@ -122,13 +124,15 @@ int fexit_inet6_bind(__u64 *ctx)
  */
 static __always_inline int sctp_bind_returned(__u64 *ctx)
 {
-	struct sock *sk = BPF_CORE_READ((struct socket *)ctx[0], sk);
 	__s32 error = AS_INT(ctx[3]);
+	struct sock *sk;
 
-	if (error > 0 || (!error && !want_all) || BPF_CORE_READ(sk, sk_protocol) != BT_IPPROTO_SCTP)
+	if (!error && !want_all)
 		return 0;
-	return error ? refused(sk, (const void *)ctx[1], error, WIRE_BIND, WIRE_STAGE_PROTOCOL)
-		     : succeeded(sk);
+	sk = BPF_CORE_READ((struct socket *)ctx[0], sk);
+	if (BPF_CORE_READ(sk, sk_protocol) != BT_IPPROTO_SCTP)
+		return 0;
+	return bind_ended(sk, (const void *)ctx[1], error);
 }
 
 SEC("?fexit/inet_bind")

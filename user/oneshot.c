@@ -79,19 +79,6 @@ static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 			 "do not listen, and the options of TIME_WAIT sockets";
 }
 
-static uint64_t current_netns(void)
-{
-	uint64_t inode = 0;
-	int fd;
-
-	if (netns__open(NETNS_SELF, NULL, 0, &fd))
-		return 0;
-	if (netns__inode(fd, &inode))
-		inode = 0;
-	close(fd);
-	return inode;
-}
-
 static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
 			bool *ret_bound_visible)
 {
@@ -163,7 +150,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	if (err)
 		return err;
 	diag__read_options(snap);
-	snap->netns = current_netns();
+	snap->netns = netns__own_inode();
 	snapshot__set_roles(snap);
 	report->note = diag_note(shot, *ret_bound_visible);
 	return 0;
@@ -334,7 +321,7 @@ static int wait_for_ports(struct oneshot *shot, struct ask *ask)
 		return 0;
 	snapshot__init(&waiter.first);
 	if (shot->walk && !hooks_off__why(shot->opts->hooks == HOOKS_KPROBE) &&
-	    wait__open(&shot->features, &shot->opts->ports, (uint32_t)current_netns(),
+	    wait__open(&shot->features, &shot->opts->ports, (uint32_t)netns__own_inode(),
 		       shot->opts->hooks, &wait))
 		wait = NULL; /* no hooks here: looked at 20 times a second instead */
 	err = waiting__run(check_ports, &waiter, wait, shot->deadline_ns);
@@ -377,6 +364,21 @@ static int open_listed(const struct netns_entry *entry, int *ret_fd)
 	return err;
 }
 
+/* fn(shot) inside of it, which is named and known by whom the list has found there. */
+static int run_in_listed(struct oneshot *shot, const struct netns_entry *entry, int fd,
+			 int (*fn)(void *ctx))
+{
+	int err;
+
+	shot->netns_name = entry->name;
+	shot->netns_pid = entry->pid;
+	err = netns__run_in(fd, fn, shot);
+	shot->netns_name = NULL;
+	shot->netns_pid = 0;
+	close(fd);
+	return err;
+}
+
 static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
 			 struct unread *unread)
 {
@@ -385,14 +387,8 @@ static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
 
 	if (err == -ENOENT || err == -ENOMEM)
 		return err == -ENOENT ? 0 : err; /* gone, with its last process */
-	if (opened) {
-		shot->netns_name = entry->name;
-		shot->netns_pid = entry->pid;
-		err = netns__run_in(fd, report_ports, shot);
-		shot->netns_name = NULL;
-		shot->netns_pid = 0;
-		close(fd);
-	}
+	if (opened)
+		err = run_in_listed(shot, entry, fd, report_ports);
 	if (err == -ENODEV && shot->opts->device)
 		return 0; /* no socket in there is bound to it, and none can be */
 	if (opened && err != -EACCES && err != -EPERM)
@@ -449,12 +445,8 @@ static int report_rest_elsewhere(struct oneshot *shot, const struct netns_list *
 	for (size_t i = 0; err && i < list->n; i++) {
 		int fd;
 
-		if (open_listed(&list->entries[i], &fd))
-			continue;
-		shot->netns_name = list->entries[i].name;
-		shot->netns_pid = list->entries[i].pid;
-		err = netns__run_in(fd, report_rest, shot);
-		close(fd);
+		if (!open_listed(&list->entries[i], &fd))
+			err = run_in_listed(shot, &list->entries[i], fd, report_rest);
 	}
 	return err;
 }
@@ -575,7 +567,7 @@ int oneshot__run(const struct options *opts)
 	err = start__features(opts, &shot.features);
 	if (err)
 		return err;
-	shot.own_netns = current_netns();
+	shot.own_netns = netns__own_inode();
 	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
 	if (err)
 		return err;

@@ -211,19 +211,22 @@ static void tell_alive(struct session *session)
 		     (unsigned long long)session->reported, (unsigned long long)session->lost_told);
 }
 
+/* What the loop waits for; the ring last, since it can be left out. */
+enum { FD_SIGNAL, FD_TIMER, FD_METRICS, FD_WATCHDOG, FD_RING, N_FDS };
+
 static void loop(struct session *session)
 {
-	struct pollfd fds[] = {
-		{.fd = session->signal_fd, .events = POLLIN},
-		{.fd = session->timer_fd, .events = POLLIN},
-		{.fd = session->sink.metering.timer_fd, .events = POLLIN},
-		{.fd = session->notify.watchdog_fd, .events = POLLIN},
-		{.fd = live__fd(session->live), .events = POLLIN},
+	struct pollfd fds[N_FDS] = {
+		[FD_SIGNAL] = {.fd = session->signal_fd, .events = POLLIN},
+		[FD_TIMER] = {.fd = session->timer_fd, .events = POLLIN},
+		[FD_METRICS] = {.fd = session->sink.metering.timer_fd, .events = POLLIN},
+		[FD_WATCHDOG] = {.fd = session->notify.watchdog_fd, .events = POLLIN},
+		[FD_RING] = {.fd = live__fd(session->live), .events = POLLIN},
 	};
 
 	while (!session->stop) {
 		/* Nobody takes the reports any more: no look at the ring. */
-		int err = 0, n = session->failure ? 4 : 5;
+		int err = 0, n = session->failure ? FD_RING : N_FDS;
 
 		if (poll(fds, n, -1) < 0) {
 			if (errno == EINTR)
@@ -231,17 +234,17 @@ static void loop(struct session *session)
 			fail(session, -errno);
 			return;
 		}
-		if (fds[0].revents)
+		if (fds[FD_SIGNAL].revents)
 			on_signal(session);
-		if (fds[1].revents)
+		if (fds[FD_TIMER].revents)
 			session->stop = true;
-		if (fds[2].revents)
+		if (fds[FD_METRICS].revents)
 			write_metrics(session);
-		if (n == 5 && fds[4].revents && !session->stop)
+		if (n == N_FDS && fds[FD_RING].revents && !session->stop)
 			err = drain(session);
 		if (err)
 			fail(session, err);
-		if (fds[3].revents)
+		if (fds[FD_WATCHDOG].revents)
 			tell_alive(session);
 	}
 }
@@ -313,18 +316,6 @@ static int announce(struct session *session, uint32_t netns)
 
 	filters__describe(session->opts, netns, filters, sizeof(filters));
 	return sink__start(&session->sink, &start);
-}
-
-static void find_own_netns(struct session *session)
-{
-	struct explainer *explainer = &session->explainer;
-	int fd;
-
-	if (!netns__open(NETNS_SELF, NULL, 0, &fd)) {
-		if (netns__inode(fd, &explainer->own_netns))
-			explainer->own_netns = 0;
-		close(fd);
-	}
 }
 
 static void open_explainer(struct session *session)
@@ -517,7 +508,7 @@ static int run(struct session *session)
 	}
 	/* Around a command, standard output is the command's: reports go to standard error as text.
 	 */
-	find_own_netns(session);
+	session->explainer.own_netns = netns__own_inode();
 	err = sink__open(opts, opts->command && !opts->json ? stderr : stdout,
 			 session->explainer.own_netns, &session->sink);
 	if (err)

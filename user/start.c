@@ -21,16 +21,12 @@ void start__occupy_std_fds(void)
  */
 static bool is_of_this_kernel(const struct features *features)
 {
+	uint64_t inode = netns__own_inode();
 	struct snapshot snap;
 	struct walk *walk;
-	uint64_t inode = 0;
-	int fd, err;
+	int err;
 
-	if (netns__open(NETNS_SELF, NULL, 0, &fd))
-		return true; /* can't be told */
-	err = netns__inode(fd, &inode);
-	close(fd);
-	if (err)
+	if (!inode)
 		return true;
 	err = walk__open(features, PROTO_TCP, &walk);
 	if (err)

@@ -1,26 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <stdio.h>
 #include <unistd.h>
 #include "hooks_off.h"
-
-static bool is_zero(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	bool zero = file && fgetc(file) == '0';
-
-	if (file)
-		fclose(file);
-	return zero;
-}
+#include "sysctl.h"
 
 const char *hooks_off__why(bool kprobes)
 {
 	/* ftrace_startup_enable() returns early: fexit, and kprobes at the entry, stay unarmed. */
-	if (is_zero("/proc/sys/kernel/ftrace_enabled"))
+	if (!sysctl__number("/proc/sys/kernel/ftrace_enabled"))
 		return "live tracing is switched off on this host (kernel.ftrace_enabled is 0); "
 		       "switch it on: sysctl kernel.ftrace_enabled=1";
 	/* kprobes_all_disarmed; where debugfs is not mounted, nobody has switched them off. */
-	if (kprobes && is_zero("/sys/kernel/debug/kprobes/enabled"))
+	if (kprobes && !sysctl__number("/sys/kernel/debug/kprobes/enabled"))
 		return "kprobes are switched off on this host; switch them on: echo 1 "
 		       ">/sys/kernel/debug/kprobes/enabled";
 	return NULL;

@@ -89,6 +89,19 @@ int netns__inode(int fd, uint64_t *ret)
 	return 0;
 }
 
+uint64_t netns__own_inode(void)
+{
+	uint64_t inode = 0;
+	int fd;
+
+	if (netns__open(NETNS_SELF, NULL, 0, &fd))
+		return 0;
+	if (netns__inode(fd, &inode))
+		inode = 0;
+	close(fd);
+	return inode;
+}
+
 /* ---- entering ---------------------------------------------------------------------------------
  */
 

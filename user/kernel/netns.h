@@ -27,6 +27,8 @@ struct netns_list {
  */
 int netns__open(enum netns_kind kind, const char *arg, int pid, int *ret_fd);
 int netns__inode(int fd, uint64_t *ret);
+/* That of the calling thread; 0: can't be told. */
+uint64_t netns__own_inode(void);
 
 /*
  * Calls fn(ctx) inside the namespace and returns what it returned. Nothing is entered that could

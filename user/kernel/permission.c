@@ -11,15 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "permission.h"
+#include "pidns.h"
 
 #ifndef CAP_PERFMON /* 5.8 */
 #define CAP_PERFMON 38
 #define CAP_BPF	    39
 #endif
 
-/* The first of each kind has this inode on every kernel: include/linux/proc_ns.h. */
-#define PROC_USER_INIT_INO 0xEFFFFFFDu
-#define PROC_PID_INIT_INO  0xEFFFFFFCu
+#define PROC_USER_INIT_INO 0xEFFFFFFDu /* include/linux/proc_ns.h: on every kernel */
 
 /* A line of /proc/self/status, without its name. */
 static bool read_status(const char *name, char *buf, size_t size)
@@ -62,7 +61,7 @@ static bool is_in_other(const char *path, unsigned int first)
 
 bool permission__in_container(void)
 {
-	return is_in_other("/proc/self/ns/pid", PROC_PID_INIT_INO);
+	return is_in_other("/proc/self/ns/pid", PIDNS_INITIAL_INODE);
 }
 
 bool permission__in_other_netns(void)

@@ -4,8 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INITIAL_PIDNS 0xEFFFFFFC /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
-
 uint32_t pidns__of_proc(void)
 {
 	struct stat st;
@@ -13,14 +11,14 @@ uint32_t pidns__of_proc(void)
 	/* Process 1 of a /proc is the init of its namespace, and always lives in it. */
 	if (stat("/proc/1/ns/pid", &st) && stat("/proc/self/ns/pid", &st))
 		return 0;
-	return st.st_ino == INITIAL_PIDNS ? 0 : (uint32_t)st.st_ino;
+	return st.st_ino == PIDNS_INITIAL_INODE ? 0 : (uint32_t)st.st_ino;
 }
 
 bool pidns__is_initial(void)
 {
 	struct stat st;
 
-	return !stat("/proc/self/ns/pid", &st) && st.st_ino == INITIAL_PIDNS;
+	return !stat("/proc/self/ns/pid", &st) && st.st_ino == PIDNS_INITIAL_INODE;
 }
 
 int pidns__own_pid(void)

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PIDNS_INITIAL_INODE 0xEFFFFFFCu /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+
 /* Inode number of the pid namespace that /proc shows; 0: the initial one, or not known. */
 uint32_t pidns__of_proc(void);
 

@@ -7,8 +7,7 @@
 #define IFA_F_DADFAILED 0x08 /* linux/if_addr.h, which clashes with net/if.h */
 #define IFA_F_TENTATIVE 0x40
 
-/* One number; -1 when unreadable. */
-static int read_number(const char *path)
+int sysctl__number(const char *path)
 {
 	FILE *file = fopen(path, "re");
 	int value;
@@ -66,7 +65,7 @@ bool sysctl__reserved_ports(uint8_t ret_bits[65536 / 8])
 
 int sysctl__tcp_l3mdev_accept(void)
 {
-	int value = read_number("/proc/sys/net/ipv4/tcp_l3mdev_accept");
+	int value = sysctl__number("/proc/sys/net/ipv4/tcp_l3mdev_accept");
 
 	return value < 0 ? 0 : value;
 }
@@ -96,9 +95,9 @@ void sysctl__refusal_facts(const struct bind_request *req, struct refusal_facts 
 	bool ipv6 = req->family == AF_INET6 && !ip_addr__is_mapped(&req->addr);
 
 	facts->unprivileged_port_start =
-		read_number("/proc/sys/net/ipv4/ip_unprivileged_port_start");
-	facts->nonlocal_bind = read_number(ipv6 ? "/proc/sys/net/ipv6/ip_nonlocal_bind"
-						: "/proc/sys/net/ipv4/ip_nonlocal_bind");
-	facts->tw_reuse = read_number("/proc/sys/net/ipv4/tcp_tw_reuse");
+		sysctl__number("/proc/sys/net/ipv4/ip_unprivileged_port_start");
+	facts->nonlocal_bind = sysctl__number(ipv6 ? "/proc/sys/net/ipv6/ip_nonlocal_bind"
+						   : "/proc/sys/net/ipv4/ip_nonlocal_bind");
+	facts->tw_reuse = sysctl__number("/proc/sys/net/ipv4/tcp_tw_reuse");
 	facts->address_tentative = ipv6 ? is_tentative(&req->addr) : TRI_NO;
 }

@@ -5,6 +5,8 @@
 
 #include "../model/snapshot.h"
 
+/* The number that a file begins with; -1 when unreadable. */
+int sysctl__number(const char *path);
 /* net.ipv4.ip_local_port_range; both 0 when unreadable. */
 void sysctl__port_range(uint16_t *ret_low, uint16_t *ret_high);
 
