@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """bindtrace as a service of a real systemd, and what it can still do once it runs. As root, in a guest."""
+import contextlib
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import time
 BINDTRACE = "/usr/sbin/bindtrace"
 UNIT = "bindtrace.service"
 EXPOSURE = 3.2  # `systemd-analyze security`, as docs/SERVICE.md says; it may not rise
-CAPS = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "BPF": 39}
+CAPS = {"DAC_OVERRIDE": 1, "DAC_READ_SEARCH": 2, "KILL": 5, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "BPF": 39}
 KERNEL = os.environ.get("BINDTRACE_VM_KERNEL", "")
 results = {"passed": 0, "failed": 0, "skipped": 0}
 
@@ -312,19 +313,29 @@ sys.stdin.readline()
 """
 
 
-def device_elsewhere(*setpriv):
+@contextlib.contextmanager
+def binder_elsewhere():
+    """In a network namespace of its own: a line makes it bind, and be refused."""
     sh("ip", "netns", "add", "other")
     binder = subprocess.Popen(["python3", "-c", DEVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         binder.stdout.readline()
-        with Live(*setpriv) as live:
-            binder.stdin.write("go\n")
-            binder.stdin.flush()
-            return live.wait(of_port(7202))["socket"]["device"]
+        yield binder
     finally:
         binder.kill()
         binder.wait()
         sh("ip", "netns", "delete", "other")
+
+
+def let_go(binder):
+    binder.stdin.write("go\n")
+    binder.stdin.flush()
+
+
+def device_elsewhere(*setpriv):
+    with binder_elsewhere() as binder, Live(*setpriv) as live:
+        let_go(binder)
+        return live.wait(of_port(7202))["socket"]["device"]
 
 
 def test_needs_admin():
@@ -334,31 +345,84 @@ def test_needs_admin():
 
 def cgroup_of_gone(*setpriv):
     """Of a caller that has exited when the report is made: only its cgroup's number is left."""
-    sh("ip", "netns", "add", "other")
-    binder = subprocess.Popen(["python3", "-c", DEVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    try:
+    with binder_elsewhere() as binder, Live(*setpriv) as live:
+        pid = live.process.pid
+        os.kill(pid, signal.SIGSTOP)
+        until("the stop", lambda: status(pid)["State"].startswith("T"))
+        let_go(binder)
         binder.stdout.readline()
-        with Live(*setpriv) as live:
-            pid = live.process.pid
-            os.kill(pid, signal.SIGSTOP)
-            until("the stop", lambda: status(pid)["State"].startswith("T"))
-            binder.stdin.write("go\n")
-            binder.stdin.flush()
-            binder.stdout.readline()
-            binder.kill()
-            binder.wait()
-            os.kill(pid, signal.SIGCONT)
-            return live.wait(of_port(7202))["process"]["cgroup"]
-    finally:
         binder.kill()
         binder.wait()
-        sh("ip", "netns", "delete", "other")
+        os.kill(pid, signal.SIGCONT)
+        return live.wait(of_port(7202))["process"]["cgroup"]
 
 
 def test_needs_dac():
     own = open("/proc/self/cgroup").read().strip().split("::")[1]
     found, lost = cgroup_of_gone(), cgroup_of_gone("--bounding-set=-dac_read_search", "--inh-caps=-all")
     assert (found, lost) == (own, None), (found, lost)
+
+
+def test_needs_override():
+    """A file in a directory of another user is replaced; without that privilege it is refused at once."""
+    shutil.rmtree("/tmp/metrics", ignore_errors=True)
+    for name, owner in (("other", 65534), ("own", 0)):
+        os.makedirs(f"/tmp/metrics/{name}")
+        os.chown(f"/tmp/metrics/{name}", owner, owner)
+    want = mask("SYS_PTRACE", "SYS_ADMIN", "DAC_READ_SEARCH")
+    place = "/tmp/metrics/other/bindtrace.prom"
+    with Live(options=("--metrics", place)) as live:
+        more = want | mask("DAC_OVERRIDE")
+        until(f"{more:x} to be left", lambda: effective(live.process.pid) == more)
+        before = os.stat(place).st_ino
+        held = conflict(7203)
+        live.wait(of_port(7203))
+        until("the file to be replaced", lambda: os.stat(place).st_ino != before)
+        del held
+    done = sh("setpriv", "--bounding-set=-dac_override", "--inh-caps=-all", BINDTRACE, "--metrics", place,
+              "--duration", "0.1", check=False)
+    assert done.returncode == 4, done
+    with Live(options=("--metrics", "/tmp/metrics/own/bindtrace.prom")) as live:
+        until(f"{want:x} to be left", lambda: effective(live.process.pid) == want)
+
+
+@contextlib.contextmanager
+def command_of_other(*setpriv):
+    """bindtrace around a command that has changed its user; the process and the command's pid."""
+    words = [*(["setpriv", *setpriv] if setpriv else []), BINDTRACE, "-q", "--",
+             "setpriv", "--reuid=65534", "--clear-groups", "sleep", "600"]
+    process = subprocess.Popen(words)
+    child = None
+    try:
+        def started():
+            children = open(f"/proc/{process.pid}/task/{process.pid}/children").read().split()
+            return [int(c) for c in children if status(c)["Name"] == "sleep"]
+
+        child, = until("the command", started)
+        until("the filter", lambda: status(process.pid)["Seccomp"] == "2")
+        yield process, child
+    finally:
+        if process.poll() is None and child:
+            os.kill(child, signal.SIGKILL)
+        process.wait(60)
+
+
+def is_done_with_signals(pid):
+    """None is pending, and it waits in poll() again: whatever it does about one has been done."""
+    waits = int(status(pid)["ShdPnd"], 16) == 0
+    return waits and open(f"/proc/{pid}/syscall").read().split()[0] in ("7", "271")
+
+
+def test_needs_kill():
+    """SIGTERM is passed on to a command that has changed its user."""
+    with command_of_other() as (process, _):
+        process.terminate()
+        assert process.wait(60) == 128 + signal.SIGTERM
+    with command_of_other("--bounding-set=-kill", "--inh-caps=-all") as (process, child):
+        process.terminate()
+        until("bindtrace to have seen it", lambda: is_done_with_signals(process.pid))
+        facts = status(child)
+        assert facts["State"][0] in "SR" and int(facts["ShdPnd"], 16) == 0, facts
 
 
 def test_own_namespace():
@@ -429,7 +493,8 @@ def test_links():
 
 TESTS = [test_verify, test_exposure, test_start, test_status, test_whole_report, test_long_line, test_memory,
          test_restart, test_watchdog, test_stop, test_namespace, test_needs_ptrace, test_needs_admin,
-         test_needs_dac, test_own_namespace, test_not_root, test_no_bpf, test_command, test_links]
+         test_needs_dac, test_needs_override, test_needs_kill,
+         test_own_namespace, test_not_root, test_no_bpf, test_command, test_links]
 
 
 def main():
