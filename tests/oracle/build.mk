@@ -5,7 +5,7 @@ ifndef ORACLE_SRCS
 ORACLE_SRCS := $(wildcard tests/oracle/*.c)
 ORACLE_OBJS := $(ORACLE_SRCS:%.c=$B/%.o) $(addprefix $B/tests/states/,sock.o conn.o state.o)
 
-$B/tests/oracle/%.o: tests/oracle/%.c
+$B/tests/oracle/%.o: tests/oracle/%.c | $B/.build-deps
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 

@@ -3,7 +3,7 @@
 ifndef MKSTATE_SRCS
 MKSTATE_SRCS := $(wildcard tests/states/*.c)
 
-$B/tests/states/%.o: tests/states/%.c
+$B/tests/states/%.o: tests/states/%.c | $B/.build-deps
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
