@@ -30,7 +30,7 @@
 #include "start.h"
 
 #define LOST_PERIOD_NS 1000000000 /* between two "lost" lines */
-#define STUCK_AFTER_MS 3000	  /* told to stop, and the output takes nothing */
+#define STUCK_AFTER_MS 10000	  /* told to stop, and the output takes nothing */
 
 struct session {
 	const struct options *opts;
@@ -281,7 +281,7 @@ static void tell_alive(struct session *session)
 
 /*
  * Who does not read what we write must not keep us from our signals. Told to stop, we wait for them
- * a little while; what they have not taken then counts as lost.
+ * a little while, told once more, not at all; what they have not taken then counts as lost.
  */
 static int wait_writable(void *ctx, FILE *stream)
 {
@@ -292,7 +292,10 @@ static int wait_writable(void *ctx, FILE *stream)
 	};
 
 	for (;;) {
-		int n = poll(fds, 2, session->told_to_stop ? STUCK_AFTER_MS : -1);
+		int n = poll(fds, 2,
+			     !session->told_to_stop	  ? -1
+			     : session->told_to_stop == 1 ? STUCK_AFTER_MS
+							  : 0);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;

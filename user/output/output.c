@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "format.h"
 #include "json.h"
 #include "metrics.h"
@@ -27,12 +30,36 @@ void output__wait_with(struct output *out, int (*fn)(void *ctx, FILE *stream), v
 	out->wait_ctx = ctx;
 }
 
+/* Of a regular file; -1: not one. */
+static off_t size_of(FILE *stream)
+{
+	struct stat st;
+
+	return fstat(fileno(stream), &st) || !S_ISREG(st.st_mode) ? -1 : st.st_size;
+}
+
+/* A full disk takes the beginning of a line: taken back, unless somebody else wrote behind it. */
+static void take_back(FILE *stream, off_t before)
+{
+	int fd = fileno(stream);
+	off_t now = size_of(stream);
+
+	__fpurge(stream); /* nor is the rest written at the end, when there may be room */
+	if (before >= 0 && now > before && lseek(fd, 0, SEEK_CUR) == now && !ftruncate(fd, before))
+		lseek(fd, before, SEEK_SET);
+}
+
 static int write_piece(FILE *stream, const char *text, size_t len)
 {
+	off_t before = size_of(stream);
+	int err;
+
 	errno = 0;
 	if (fwrite(text, 1, len, stream) == len && fflush(stream) == 0)
 		return 0;
-	return errno ? -errno : -EIO;
+	err = errno ? -errno : -EIO;
+	take_back(stream, before);
+	return err;
 }
 
 /*
