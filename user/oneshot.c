@@ -59,24 +59,24 @@ static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 {
 	if (shot->features.lack == LACK_PERMISSION && geteuid())
 		return bound_visible
-			       ? "run as root, bindtrace also shows the owners of other users' "
+			       ? "Run as root, bindtrace also shows the owners of other users' "
 				 "sockets and the "
-				 "SO_REUSEADDR of every socket, TIME_WAIT included"
-			       : "run as root, bindtrace also shows sockets that are bound but do "
+				 "SO_REUSEADDR of every socket, TIME_WAIT included."
+			       : "Run as root, bindtrace also shows sockets that are bound but do "
 				 "not listen, the "
 				 "owners "
-				 "of other users' sockets and the SO_REUSEADDR of every socket";
+				 "of other users' sockets and the SO_REUSEADDR of every socket.";
 	if (features__is_refused(&shot->features))
 		return bound_visible
-			       ? "where BPF is permitted, bindtrace also shows the SO_REUSEADDR of "
-				 "every socket, TIME_WAIT included"
-			       : "where BPF is permitted, bindtrace also shows sockets that are "
-				 "bound but do not listen, and the SO_REUSEADDR of every socket";
+			       ? "Where BPF is permitted, bindtrace also shows the SO_REUSEADDR of "
+				 "every socket, TIME_WAIT included."
+			       : "Where BPF is permitted, bindtrace also shows sockets that are "
+				 "bound but do not listen, and the SO_REUSEADDR of every socket.";
 	return bound_visible
-		       ? "a kernel with BPF tracing would also tell the SO_REUSEADDR and "
-			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets"
-		       : "a kernel with BPF tracing would also show sockets that are bound but "
-			 "do not listen, and the options of TIME_WAIT sockets";
+		       ? "A kernel with BPF tracing would also tell the SO_REUSEADDR and "
+			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets."
+		       : "A kernel with BPF tracing would also show sockets that are bound but "
+			 "do not listen, and the options of TIME_WAIT sockets.";
 }
 
 static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
@@ -157,8 +157,8 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 }
 
 static const char udp_note[] =
-	"more than ten UDP sockets share this port's slot of the kernel's table: kernels without "
-	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address";
+	"More than ten UDP sockets share this port's slot of the kernel's table: kernels without "
+	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address.";
 
 static void add_udp_note(struct port_report *report)
 {

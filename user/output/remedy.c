@@ -603,6 +603,7 @@ static void lasting_for_client(struct paragraph *p, const struct advice *a, cons
 static void lasting_options(struct paragraph *p, const struct advice *a, const struct fix *now)
 {
 	const struct fix *fix = find_fix(a->verdict, FIX_SET, NOT_BINDER);
+	const struct fix *wait = remedy__find(a->verdict, FIX_WAIT);
 
 	fix = fix ?: find_fix(a->verdict, FIX_SET, ANY_SIDE);
 	if (fix && now->kind != FIX_SET) {
@@ -610,6 +611,9 @@ static void lasting_options(struct paragraph *p, const struct advice *a, const s
 	} else if (now->kind == FIX_SET && who_to_stop(a).n > 0) {
 		paragraph__text(p, "or, for now:");
 		write_close(p, a);
+	} else if (now->kind == FIX_SET && wait) {
+		paragraph__text(p, "or, for now:");
+		write_wait(p, a, wait->wait_ms);
 	}
 }
 
