@@ -3,7 +3,7 @@
 import os
 
 from child import connected, sock, sysctl, wait_tcp
-from harness import check, same
+from harness import DEADLINE, check, same
 from state import new_port
 from tool import Tracer
 
@@ -29,6 +29,7 @@ def check_states():
         tracer.ready()
         sock("127.0.0.1", other).close()  # another port: not reported
         with sock("127.0.0.1", port, listen=True) as listener:
+            listener.settimeout(DEADLINE)
             client = sock("127.0.0.1", client_port, reuseaddr=True)
             client.connect(("127.0.0.1", port))
             accepted = listener.accept()[0]

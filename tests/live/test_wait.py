@@ -8,7 +8,7 @@ import time
 
 from child import KEEP, attempt, sock
 from harness import check, contains, same, until
-from state import State, new_port
+from state import State, new_port, read_line
 from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
@@ -113,7 +113,7 @@ def check_no_duplicates():
             "print(flush=True); time.sleep(1000)")
     with subprocess.Popen([*user, "python3", "-c", code], stdout=subprocess.PIPE) as holder:
         try:
-            holder.stdout.readline()
+            read_line(holder, "the holder")
             result = run("--port", port, "--wait=2", "-q",
                          prefix=[*user, "strace", "-qq", "-e", "trace=pidfd_getfd"])
         finally:
