@@ -40,6 +40,7 @@ struct oneshot {
 	struct port_set shown; /* ports that were reported of some namespace */
 	bool have_device;      /* some namespace has the one of --device */
 	int64_t deadline_ns;   /* of --wait, for all namespaces together */
+	bool told_waiting;     /* that it is on, to who sees nothing happen */
 	bool interrupted;      /* that wait, by a signal */
 	enum exit_status status;
 };
@@ -284,6 +285,23 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	return err;
 }
 
+/* Like the first line of a live run. */
+static void tell_waiting(struct oneshot *shot)
+{
+	const struct options *opts = shot->opts;
+	char what[32] = "these ports", limit[40] = "";
+
+	if (shot->told_waiting || opts->quiet || opts->json)
+		return;
+	shot->told_waiting = true;
+	for (uint32_t port = 1; opts->ports.count == 1 && port <= 65535; port++)
+		if (port_set__has(&opts->ports, port))
+			snprintf(what, sizeof(what), "port %u", port);
+	if (opts->wait_s > 0)
+		snprintf(limit, sizeof(limit), ", %g s at most", opts->wait_s);
+	log__line("waiting for %s%s; Ctrl-C ends it", what, limit);
+}
+
 static int check_ports(void *ctx, enum tri *ret_free)
 {
 	struct waiter *waiter = ctx;
@@ -297,6 +315,8 @@ static int check_ports(void *ctx, enum tri *ret_free)
 		if (port_set__has(&waiter->shot->opts->ports, port))
 			err = check_port(waiter, port, ret_free);
 	}
+	if (!err && *ret_free != TRI_YES)
+		tell_waiting(waiter->shot);
 	return err;
 }
 

@@ -68,6 +68,8 @@ def check_deadline():
     same("exit status", (as_json.status, as_text.status), (1, 1))
     same("owner", [x["pid"] for x in as_json.only()["holders"][0]["owners"]], [os.getpid()])
     contains("text", as_text.out, f"{port}/tcp is taken", "LISTEN", "Why ")
+    same("stderr", (as_json.err, as_text.err),
+         ("", f"bindtrace: waiting for port {port}, 1 s at most; Ctrl-C ends it\n"))
 
 
 class TimeWait:
