@@ -48,7 +48,11 @@ def check_states():
         binds = [x for x in tracer.lines if x["type"] == "bind"]
         same("binds", [(x["local"], x["process"]["pid"]) for x in binds],
              [({"address": "127.0.0.1", "port": port}, os.getpid())])
-        listen = [x for x in tracer.lines if x["type"] == "state" and x["new_state"] == "LISTEN"]
+        states = [x for x in tracer.lines if x["type"] == "state"]
+        accepted = [x["old_state"] for x in states if x["new_state"] == "SYN_RECV"]
+        same("what the accepted ones were before", accepted, [None] * len(accepted))
+        check(accepted, "no connection comes in")
+        listen = [x for x in states if x["new_state"] == "LISTEN"]
         same("listen", [x["process"]["pid"] for x in listen], [os.getpid()])
 
 
