@@ -208,7 +208,8 @@ static struct word proto_option(const struct advice *a)
 	return option;
 }
 
-struct holder_text remedy__bindtrace(const struct advice *a)
+/* "bindtrace --netns web --port 8080", with what else tells which bind is meant. */
+static struct holder_text ask_again(const struct advice *a)
 {
 	struct holder_text h;
 
@@ -321,7 +322,7 @@ static void write_wait(struct paragraph *p, const struct advice *a, int64_t wait
 {
 	bool service = a->binder && remedy__is_system_service(a->binder);
 	char command[sizeof(struct holder_text) * 2 + 160];
-	int len = snprintf(command, sizeof(command), "%s%s%s --wait", remedy__bindtrace(a).text,
+	int len = snprintf(command, sizeof(command), "%s%s%s --wait", ask_again(a).text,
 			   address_option(a).text, bind_options(a).text);
 
 	if (!service)
@@ -384,7 +385,7 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 	default:
 		paragraph__text(p, "find the owner, and stop it. This shows it, as root and "
 				   "outside of containers (in the first pid namespace):");
-		paragraph__code(p, "sudo %s", remedy__bindtrace(a).text);
+		paragraph__code(p, "sudo %s", ask_again(a).text);
 		break;
 	}
 }
@@ -664,7 +665,7 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		write_lasting(p, a, now);
 	} else if (a->verdict->refused == TRI_UNKNOWN) {
 		paragraph__text(p, "ask again as root, with BPF every flag can be read:");
-		paragraph__code(p, "sudo %s%s%s", remedy__bindtrace(a).text, address_option(a).text,
+		paragraph__code(p, "sudo %s%s%s", ask_again(a).text, address_option(a).text,
 				bind_options(a).text);
 	} else if (a->verdict->n_blockers) {
 		write_close(p, a);
@@ -672,7 +673,7 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		paragraph__text(p,
 				"try again; if it is refused again, look with `%s -v`, and please "
 				"report what it says",
-				remedy__bindtrace(a).text);
+				ask_again(a).text);
 	} else if (a->verdict->cause == CAUSE_UNEXPLAINED) {
 		paragraph__text(p, "try again; if it is refused again, please report this");
 	}

@@ -94,7 +94,8 @@ static void write_ownerless(FILE *f, const struct advice *a)
 		advice__local(a, sock).text);
 }
 
-void summary__reason(FILE *f, const struct advice *a)
+/* "1 TIME_WAIT socket left by a server that had not set SO_REUSEADDR; both sides need it" */
+static void write_reason(FILE *f, const struct advice *a)
 {
 	if (refusal__reason(f, a))
 		return;
@@ -181,7 +182,7 @@ char *summary__conflict(const struct output *out, const struct conflict_report *
 	if (!f)
 		return NULL;
 	fprintf(f, "%s refused: ", advice__call(&a).text);
-	summary__reason(f, &a);
+	write_reason(f, &a);
 	return take_text(f, &text);
 }
 
@@ -344,7 +345,7 @@ char *summary__port(const struct output *out, const struct port_report *report)
 		struct advice a = advice__of_question(out, report, main);
 
 		fputs("; ", f);
-		summary__reason(f, &a);
+		write_reason(f, &a);
 	}
 	return take_text(f, &text);
 }
