@@ -87,18 +87,21 @@ static void stopped__add(struct stopped *s, const struct proc_info *proc,
 		s->procs[s->n++] = proc;
 }
 
+static void stopped__add_holders(struct stopped *s, const struct advice *a, uint32_t sock)
+{
+	const struct proc_info *procs[MAX_STOPPED + 1];
+	size_t n = holder__procs(a->snap, sock, procs, MAX_STOPPED + 1);
+
+	for (size_t i = 0; i < n && i < MAX_STOPPED + 1; i++)
+		stopped__add(s, procs[i], a->binder);
+}
+
 static struct stopped who_to_stop(const struct advice *a)
 {
 	struct stopped s = {.n = 0};
-	const struct proc_info *procs[MAX_STOPPED + 1];
 
-	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++) {
-		size_t n = holder__procs(a->snap, a->verdict->blockers[i].sock, procs,
-					 MAX_STOPPED + 1);
-
-		for (size_t j = 0; j < n && j < MAX_STOPPED + 1; j++)
-			stopped__add(&s, procs[j], a->binder);
-	}
+	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++)
+		stopped__add_holders(&s, a, a->verdict->blockers[i].sock);
 	return s;
 }
 
@@ -355,6 +358,21 @@ static void close_orphans(struct paragraph *p, const struct advice *a, const str
 			until);
 }
 
+/* A connection that is not accepted goes with the listener that it came in by. */
+static void stop_listener(struct paragraph *p, const struct advice *a, const struct snap_sock *sock)
+{
+	struct stopped s = {.n = 0};
+	struct holder_text command;
+	uint32_t listener;
+
+	if (holder__listener(a->snap, sock, &listener))
+		stopped__add_holders(&s, a, listener);
+	if (stop_command(&s, a->binder, "stop", &command))
+		paragraph__code(p, "%s", command.text);
+	else
+		paragraph__text(p, "stop the process that has the listening socket");
+}
+
 static void close_ownerless(struct paragraph *p, const struct advice *a)
 {
 	const struct fix *wait;
@@ -376,7 +394,7 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 		close_orphans(p, a, sock);
 		break;
 	case HOLDER_ACCEPT_QUEUE:
-		paragraph__text(p, "stop the process that has the listening socket");
+		stop_listener(p, a, sock);
 		break;
 	case HOLDER_DETACHED:
 		paragraph__text(p, "stop the program that passes or registers sockets: `ss -xp` "
