@@ -72,4 +72,7 @@ bool refusal__reason(FILE *stream, const struct advice *a);
 /* The one best remedy, then how to never have it again. */
 void remedy__write(struct paragraph *p, const struct advice *a);
 
+/* "1 TIME_WAIT socket left by a server that had not set SO_REUSEADDR; both sides need it" */
+void summary__reason(FILE *stream, const struct advice *a);
+
 #endif

@@ -94,8 +94,7 @@ static void write_ownerless(FILE *f, const struct advice *a)
 		advice__local(a, sock).text);
 }
 
-/* "1 TIME_WAIT socket left by a server that had not set SO_REUSEADDR; both sides need it" */
-static void write_reason(FILE *f, const struct advice *a)
+void summary__reason(FILE *f, const struct advice *a)
 {
 	if (refusal__reason(f, a))
 		return;
@@ -182,7 +181,7 @@ char *summary__conflict(const struct output *out, const struct conflict_report *
 	if (!f)
 		return NULL;
 	fprintf(f, "%s refused: ", advice__call(&a).text);
-	write_reason(f, &a);
+	summary__reason(f, &a);
 	return take_text(f, &text);
 }
 
@@ -345,7 +344,7 @@ char *summary__port(const struct output *out, const struct port_report *report)
 		struct advice a = advice__of_question(out, report, main);
 
 		fputs("; ", f);
-		write_reason(f, &a);
+		summary__reason(f, &a);
 	}
 	return take_text(f, &text);
 }
