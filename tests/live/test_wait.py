@@ -7,12 +7,11 @@ import subprocess
 import time
 
 from child import KEEP, attempt, sock
-from harness import check, contains, same, until
+from harness import DEADLINE, check, contains, same, until
 from state import State, new_port, read_line
 from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
-SOON = 5  # seconds, under emulation
 PROMISED = 0.1  # seconds, from the moment that the port is free to the process's end
 
 
@@ -41,7 +40,7 @@ def freed():
         started = Started("--port", port, "--wait", "--json")
         until(lambda: is_waiting(started), "ppoll()")
     start = time.monotonic()
-    started.process.wait(SOON)
+    started.process.wait(DEADLINE)
     return time.monotonic() - start, started.result()
 
 
@@ -49,7 +48,7 @@ def check_freed():
     """The best of some: an emulated guest stands still now and then."""
     before = links()
     took = []
-    while len(took) < 8 and min(took, default=SOON) > PROMISED:
+    while len(took) < 8 and min(took, default=DEADLINE) > PROMISED:
         seconds, result = freed()
         took.append(seconds)
         same("exit status", result.status, 0)
