@@ -545,6 +545,15 @@ static void half_taken(struct scene *s)
 	s->expected = CAUSE_LISTENER;
 }
 
+/* A server on [::], as most of them do it: each wildcard is refused for a reason of its own. */
+static void both_taken(struct scene *s)
+{
+	asked(s, 8080);
+	add_sock(s, STATE_LISTEN, "::")->v6only = TRI_NO;
+	held_by(s, 31, "node", "shop.service", 18, TRI_YES);
+	s->expected = CAUSE_DUAL_STACK;
+}
+
 /* One address asked about, and another one on the port. */
 static void one_address(struct scene *s)
 {
@@ -719,6 +728,7 @@ const struct scene_row scene_rows[] = {
 	{"unexplained", unexplained},
 	{"empty_port", empty_port},
 	{"half_taken", half_taken},
+	{"both_taken", both_taken},
 	{"unnamed_netns", unnamed_netns},
 	{"one_address", one_address},
 	{"unknown", unknown},

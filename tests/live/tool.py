@@ -34,7 +34,7 @@ class Schema:
     def check(cls, line):
         if not cls.validator:
             schema = json.loads(subprocess.run([TOOL, "--json-schema"], check=True,
-                                               stdout=subprocess.PIPE).stdout)
+                                               timeout=DEADLINE, stdout=subprocess.PIPE).stdout)
             jsonschema.Draft202012Validator.check_schema(schema)
             cls.validator = jsonschema.Draft202012Validator(schema)
         check(len(line) + 1 <= LINE_LIMIT, f"a line of {len(line)} bytes: {line}")
@@ -183,7 +183,7 @@ class Tracer:
     def kill(self):
         if self.proc.poll() is None:
             self.proc.kill()
-            self.proc.wait()
+            self.proc.wait(DEADLINE)
         self.proc.stdout.close()
         self.err_file.close()
 

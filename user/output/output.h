@@ -110,7 +110,7 @@ struct output_config {
 	bool priorities;    /* JSON: "<4>" and the like before each line, for the journal */
 	bool verbose;	    /* every socket a row of its own */
 	size_t line_limit;  /* JSON; 0: OUTPUT_LINE_LIMIT */
-	bool show_netns;    /* text: always name the network namespace, by number if need be */
+	bool show_netns;    /* text: name the network namespace always, by number if need be */
 	uint64_t own_netns; /* text: this one needs no name, every other one does; 0: unknown */
 	struct metrics *metrics; /* counts what is shown; NULL: nobody does. Not owned */
 	/* JSON: in every line, which makes it unique with the line's number; "": unknown */
