@@ -147,7 +147,7 @@ int fexit_sctp_bind6(__u64 *ctx)
 	return sctp_bind_returned(ctx);
 }
 
-/* Ping sockets have one, too: their identifier is what a port is to others. (sk, uaddr, addr_len) */
+/* So have ping sockets, whose identifier is what a port is to others. (sk, uaddr, addr_len) */
 SEC("?fexit/ping_bind")
 int fexit_ping_bind(__u64 *ctx)
 {
