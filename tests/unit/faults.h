@@ -27,21 +27,25 @@ void __libc_free(void *old);
 
 static struct {
 	bool armed, and_after, failed;
-	long left;    /* until the one that fails */
-	long calls;   /* since it was armed */
-	long n_alive; /* allocations that are not freed */
+	bool calls_instead; /* of allocations: see fault_calls.h */
+	int error;	    /* what the caller is told */
+	bool alone;	    /* only the nth, never all after it: half the time */
+	long step;	    /* 0: each n; else that many from one to the next */
+	long left;	    /* until the one that fails */
+	long calls;	    /* since it was armed */
+	long n_alive;	    /* allocations that are not freed */
 } faults;
 
 /* A place for a breakpoint: who is it that fails? */
 static __attribute__((noinline)) void fault__here(void)
 {
 	faults.failed = true;
-	errno = ENOMEM;
+	errno = faults.error;
 }
 
-static bool fault__due(void)
+static bool fault__due(bool is_call)
 {
-	if (!faults.armed)
+	if (!faults.armed || faults.calls_instead != is_call)
 		return false;
 	faults.calls++;
 	if (--faults.left > 0 || (faults.left < 0 && !faults.and_after))
@@ -58,12 +62,12 @@ static void *fault__count(void *got)
 
 void *malloc(size_t size)
 {
-	return fault__due() ? NULL : fault__count(__libc_malloc(size));
+	return fault__due(false) ? NULL : fault__count(__libc_malloc(size));
 }
 
 void *calloc(size_t n, size_t size)
 {
-	return fault__due() ? NULL : fault__count(__libc_calloc(n, size));
+	return fault__due(false) ? NULL : fault__count(__libc_calloc(n, size));
 }
 
 void free(void *old)
@@ -80,7 +84,7 @@ void *realloc(void *old, size_t size)
 		free(old);
 		return NULL;
 	}
-	return fault__due() ? NULL : __libc_realloc(old, size);
+	return fault__due(false) ? NULL : __libc_realloc(old, size);
 }
 
 /* ---- scenarios ---------------------------------------------------------------------------- */
@@ -91,8 +95,11 @@ void *realloc(void *old, size_t size)
  */
 typedef int (*fault_scenario)(void *arg);
 
-/* The scenario may do without the memory: what is then left out is its own matter to look at. */
-enum { FAULTS_TOLD = 0, FAULTS_BORNE = 1 };
+/*
+ * BORNE: the scenario may do without; what is then left out is its own matter to look at.
+ * OTHERS_SAY: and the error may be another one, that of a library between.
+ */
+enum { FAULTS_TOLD = 0, FAULTS_BORNE, FAULTS_OTHERS_SAY };
 
 /* The lowest free number: a file that stays open takes it. */
 static int fault__next_fd(void)
@@ -110,6 +117,7 @@ static int fault__run(fault_scenario scenario, void *arg, long n, bool and_after
 	faults.left = n;
 	faults.and_after = and_after;
 	faults.calls = 0;
+	faults.error = faults.calls_instead ? EIO : ENOMEM;
 	faults.failed = false;
 	faults.armed = true;
 	err = scenario(arg);
@@ -117,21 +125,37 @@ static int fault__run(fault_scenario scenario, void *arg, long n, bool and_after
 	return err;
 }
 
+static const char *fault__word(void)
+{
+	return faults.calls_instead ? "call" : "allocation";
+}
+
+static bool fault__is_told(int err, int kind)
+{
+	if (kind == FAULTS_OTHERS_SAY)
+		return err <= 0;
+	return err == -faults.error || (!err && kind == FAULTS_BORNE);
+}
+
 /* The two ways to fail of one n; false: it was beyond the last allocation. */
 static bool fault__one(const char *name, fault_scenario scenario, void *arg, long n, int kind)
 {
-	for (int and_after = 0; and_after < 2; and_after++) {
+	const int n_ways = faults.alone ? 1 : 2;
+
+	for (int and_after = 0; and_after < n_ways; and_after++) {
 		long alive = faults.n_alive;
 		int fd = fault__next_fd();
 		int err = fault__run(scenario, arg, n, and_after);
 
 		if (faults.n_alive != alive)
-			fail_msg("%s: allocation %ld fails%s: %ld are not freed", name, n,
-				 and_after ? " and all after" : "", faults.n_alive - alive);
+			fail_msg("%s: %s %ld fails%s: %ld allocations are not freed", name,
+				 fault__word(), n, and_after ? " and all after" : "",
+				 faults.n_alive - alive);
 		if (fault__next_fd() != fd)
-			fail_msg("%s: allocation %ld fails: a file stays open", name, n);
-		if (faults.failed ? err != -ENOMEM && (err || kind == FAULTS_TOLD) : err)
-			fail_msg("%s: allocation %ld fails%s: %d", name, n,
+			fail_msg("%s: %s %ld fails%s: a file stays open", name, fault__word(), n,
+				 and_after ? " and all after" : "");
+		if (faults.failed ? !fault__is_told(err, kind) : err)
+			fail_msg("%s: %s %ld fails%s: %d", name, fault__word(), n,
 				 and_after ? " and all after" : "", err);
 		if (!faults.failed)
 			return false;
@@ -139,16 +163,20 @@ static bool fault__one(const char *name, fault_scenario scenario, void *arg, lon
 	return true;
 }
 
-/* The first run is for what is kept for good: the C library's buffers, zones, languages. */
+/* How many failed. The first runs are for what is kept for good: the C library's buffers, zones,
+ * languages. */
 static long fault__each(const char *name, fault_scenario scenario, void *arg, int kind)
 {
-	long n = 1;
+	long n = 1, n_run = 0;
 
-	if (fault__run(scenario, arg, 0, false))
-		fail_msg("%s: fails without a fault", name);
-	while (fault__one(name, scenario, arg, n, kind))
-		n++;
-	return n - 1;
+	for (int i = 0; i < 2; i++)
+		if (fault__run(scenario, arg, 0, false))
+			fail_msg("%s: fails without a fault", name);
+	while (fault__one(name, scenario, arg, n, kind)) {
+		n += faults.step ?: 1;
+		n_run++;
+	}
+	return n_run;
 }
 
 #endif
