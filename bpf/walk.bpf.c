@@ -7,6 +7,7 @@
  * (user/kernel/walk.c) runs it until the end was reached.
  */
 #include "walk.bpf.h"
+#include "repeat.bpf.h"
 #include "sock.bpf.h"
 #include "udp.bpf.h"
 
@@ -53,30 +54,32 @@ static __always_inline struct sock *sock_of_fd(__s32 fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
-static __always_inline void find_buckets(struct wire_walk *walk, struct hlist_head *slot)
+/* One bucket of the port's hash slot. */
+__attribute__((noinline)) int find_step(void)
 {
-	struct hlist_node *link = walk__first(slot);
-	struct net *net = (struct net *)walk->net;
+	struct wire_walk *walk = the_walk();
+	struct inet_bind_bucket *tb;
+	struct hlist_node *link;
+	__u32 n;
 
-	for (int i = 0; link && i < WALK_MAX_CHAIN; i++) {
-		struct inet_bind_bucket *tb =
-			core_container_of(link, struct inet_bind_bucket, node);
-
-		if (walk__bucket_matches(tb, net, walk->port)) {
-			__u32 n = walk->n_buckets;
-
-			if (n >= WIRE_MAX_BUCKETS) {
-				walk->more_buckets = 1;
-				return;
-			}
-			bucket__read(tb, &walk->buckets[n]);
-			walk->n_buckets = n + 1;
-		}
-		link = BPF_CORE_READ(link, next);
+	if (!walk)
+		return 1;
+	link = (struct hlist_node *)walk->node;
+	if (!link)
+		return 1;
+	tb = core_container_of(link, struct inet_bind_bucket, node);
+	n = walk->n_buckets;
+	if (walk__bucket_matches(tb, (struct net *)walk->net, walk->port)) {
+		if (n >= WIRE_MAX_BUCKETS)
+			return 1;
+		bucket__read(tb, &walk->buckets[n]);
+		walk->n_buckets = n + 1;
 	}
-	if (link)
-		walk->more_buckets = 1;
+	walk->node = (__u64)BPF_CORE_READ(link, next);
+	return 0;
 }
+
+REPEAT(find_steps, find_step)
 
 SEC("raw_tp")
 int walk_find(void *ctx)
@@ -98,12 +101,14 @@ int walk_find(void *ctx)
 	walk->netns = BPF_CORE_READ(net, ns.inum);
 	walk->error = 0;
 	walk->tables = (__u64)compat__hashinfo(sk, net);
-	find_buckets(walk, walk__slot((struct inet_hashinfo *)walk->tables, net, walk->port));
+	walk->node = (__u64)walk__first(
+		walk__slot((struct inet_hashinfo *)walk->tables, net, walk->port));
+	find_steps();
+	walk->more_buckets = walk->node != 0;
 	return 0;
 }
 
-/* Global, so that it is verified once and not once per iteration (5.10 has no bpf_loop). */
-__attribute__((noinline)) int list_step(__u32 step)
+__attribute__((noinline)) int list_step(void)
 {
 	struct wire_walk *walk = the_walk();
 	struct sock_common *common;
@@ -124,6 +129,8 @@ __attribute__((noinline)) int list_step(__u32 step)
 	}
 	return walk->done | walk->torn;
 }
+
+REPEAT(list_steps, list_step)
 
 SEC("raw_tp")
 int walk_list(void *ctx)
@@ -154,10 +161,7 @@ int walk_list(void *ctx)
 		walk->torn = 1;
 		return 0;
 	}
-	for (__u32 i = 0; i < WIRE_WALK_BATCH; i++) {
-		if (list_step(i))
-			break;
-	}
+	list_steps();
 	return 0;
 }
 
@@ -165,31 +169,33 @@ int walk_list(void *ctx)
  * walk_range: every socket on the ports port_now..port_last, whatever its port's bucket. What a
  * search for a free port goes through.
  */
-static __always_inline bool enter_port(struct wire_walk *walk)
+static __always_inline void look_at_bucket(struct wire_walk *walk)
 {
-	struct net *net = (struct net *)walk->net;
-	__u16 port = walk->port_now;
-	struct hlist_node *link =
-		walk__first(walk__slot((struct inet_hashinfo *)walk->tables, net, port));
+	struct hlist_node *link = (struct hlist_node *)walk->node;
+	struct inet_bind_bucket *tb = core_container_of(link, struct inet_bind_bucket, node);
 
-	for (int i = 0; link && i < WALK_MAX_CHAIN; i++) {
-		struct inet_bind_bucket *tb =
-			core_container_of(link, struct inet_bind_bucket, node);
-
-		if (walk__bucket_matches(tb, net, port)) {
-			walk->bucket = BPF_CORE_READ(tb, fastreuse) >= 0 ||
-						       BPF_CORE_READ(tb, fastreuseport) >= 0
-					       ? WIRE_RANGE_BOUND
-					       : WIRE_RANGE_CONNECT;
-			walk__begin(walk, tb);
-			return true;
-		}
-		link = BPF_CORE_READ(link, next);
+	if (!walk__bucket_matches(tb, (struct net *)walk->net, walk->port_now)) {
+		walk->node = (__u64)BPF_CORE_READ(link, next);
+		return;
 	}
-	return false;
+	walk->bucket = BPF_CORE_READ(tb, fastreuse) >= 0 || BPF_CORE_READ(tb, fastreuseport) >= 0
+			       ? WIRE_RANGE_BOUND
+			       : WIRE_RANGE_CONNECT;
+	walk__begin(walk, tb);
 }
 
-__attribute__((noinline)) int range_step(__u32 step)
+/* The next bucket of the slot of port_now, from the first one on; tb is set if it is the port's. */
+static __always_inline void look_for_port(struct wire_walk *walk)
+{
+	if (!walk->node)
+		walk->node = (__u64)walk__first(walk__slot((struct inet_hashinfo *)walk->tables,
+							   (struct net *)walk->net,
+							   walk->port_now));
+	if (walk->node)
+		look_at_bucket(walk);
+}
+
+__attribute__((noinline)) int range_step(void)
 {
 	struct wire_walk *walk = the_walk();
 	struct sock_common *common;
@@ -198,8 +204,13 @@ __attribute__((noinline)) int range_step(__u32 step)
 
 	if (!walk)
 		return 1;
-	if (!walk->tb && !enter_port(walk))
+	if (!walk->tb)
+		look_for_port(walk);
+	if (!walk->tb) {
+		if (walk->node)
+			return 0;
 		goto next_port;
+	}
 	n = walk->n_socks;
 	out = bpf_map_lookup_elem(&socks, &n);
 	if (!out)
@@ -217,9 +228,12 @@ __attribute__((noinline)) int range_step(__u32 step)
 		return 0;
 next_port:
 	walk->tb = 0;
+	walk->node = 0;
 	walk->port_now++;
 	return walk->port_now > walk->port_last;
 }
+
+REPEAT(range_steps, range_step)
 
 SEC("raw_tp")
 int walk_range(void *ctx)
@@ -233,10 +247,8 @@ int walk_range(void *ctx)
 	/* A port that the last run was in the middle of is begun again: the driver drops it first.
 	 */
 	walk->tb = 0;
-	for (__u32 i = 0; i < WIRE_WALK_BATCH; i++) {
-		if (range_step(i))
-			break;
-	}
+	walk->node = 0;
+	range_steps();
 	walk->done = walk->port_now > walk->port_last;
 	return 0;
 }
@@ -254,7 +266,7 @@ static __always_inline bool udp_next_slot(struct wire_walk *walk)
 	return true;
 }
 
-__attribute__((noinline)) int udp_list_step(__u32 step)
+__attribute__((noinline)) int udp_list_step(void)
 {
 	struct wire_walk *walk = the_walk();
 	struct hlist_node *node;
@@ -288,6 +300,8 @@ __attribute__((noinline)) int udp_list_step(__u32 step)
 	walk->n_socks = n + 1;
 	return 0;
 }
+
+REPEAT(udp_list_steps, udp_list_step)
 
 SEC("raw_tp")
 int walk_udp(void *ctx)
@@ -332,11 +346,10 @@ int walk_udp(void *ctx)
 		if (last)
 			walk->node = (__u64)BPF_CORE_READ(last, next);
 	}
-	for (__u32 i = 0; i < WIRE_WALK_BATCH; i++) {
-		if (udp_list_step(i))
-			break;
-	}
+	udp_list_steps();
 	return 0;
 }
+
+_Static_assert(REPEAT_ROUNDS >= WIRE_WALK_BATCH, "a run fills the batch");
 
 char LICENSE[] SEC("license") = "GPL";

@@ -41,6 +41,7 @@ struct oneshot {
 	bool have_device;      /* some namespace has the one of --device */
 	int64_t deadline_ns;   /* of --wait, for all namespaces together */
 	bool interrupted;      /* that wait, by a signal */
+	int64_t clock;	       /* of log__took() */
 	enum exit_status status;
 };
 
@@ -113,7 +114,7 @@ static void open_iter(struct oneshot *shot, const struct snapshot *snap)
 	if (!wanted || !shot->walk || shot->iter_tried)
 		return;
 	shot->iter_tried = true;
-	if (owner_iter__open(shot->features.btf_path, &shot->iter))
+	if (owner_iter__open(&shot->features, &shot->iter))
 		return;
 	shot->owners.scan = owner_iter__scan;
 	shot->owners.ctx = shot->iter;
@@ -125,8 +126,12 @@ static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *sna
 	int err;
 
 	open_iter(shot, snap);
+	log__took("loading the search for owners", &shot->clock);
 	err = owner__lookup(&shot->owners, snap, NULL, 0);
-	return err ?: gone__forget(snap, NULL, 0, look_again, &second);
+	if (!err)
+		err = gone__forget(snap, NULL, 0, look_again, &second);
+	log__took("the search for owners", &shot->clock);
+	return err;
 }
 
 static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report *report,
@@ -138,6 +143,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	*ret_bound_visible = true;
 	if (shot->walk) {
 		err = walk__protocol(shot->walk, shot->opts->protocol, port, snap);
+		log__took("the walk", &shot->clock);
 		if (!err)
 			err = find_owners(shot, port, snap);
 		if (!err && shot->former)
@@ -204,6 +210,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	int err;
 
 	snapshot__init(&report.snap);
+	log__took("what bind() looks at before the port", &shot->clock);
 	err = take_evidence(shot, port, &report, &ask->bound_visible);
 	if (err)
 		goto out;
@@ -224,6 +231,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	if (!err)
 		note_answer(shot, &report);
 	port_set__add(&shot->shown, port);
+	log__took("the report", &shot->clock);
 out:
 	ask__free(&report);
 	return err;
@@ -459,7 +467,7 @@ static int report_all_netns(struct oneshot *shot)
 
 	/* Best effort, where BPF is: without it such a namespace can't be told from any other. */
 	if (!err && shot->walk)
-		netns_list__add_of_sockets(&list, shot->features.btf_path);
+		netns_list__add_of_sockets(&list, &shot->features);
 	shot->sparse = true;
 	for (size_t i = 0; !err && i < list.n && !shot->interrupted; i++)
 		err = report_listed(shot, &list.entries[i], &unread);
@@ -564,14 +572,17 @@ int oneshot__run(const struct options *opts)
 	int err;
 
 	confine__oneshot();
+	log__took("", &shot.clock);
 	err = start__features(opts, &shot.features);
 	if (err)
 		return err;
+	log__took("the kernel's types", &shot.clock);
 	shot.own_netns = netns__own_inode();
 	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
 	if (err)
 		return err;
 	open_bpf(&shot);
+	log__took("loading the walk", &shot.clock);
 	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);
 	if (err)
 		explain_failure(&shot, err);
@@ -580,5 +591,7 @@ int oneshot__run(const struct options *opts)
 	former__free(shot.former);
 	owner_iter__free(shot.iter);
 	walk__free(shot.walk);
+	features__release(&shot.features);
+	log__took("the end", &shot.clock);
 	return sink__close(&shot.sink, shot.status);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../../bpf/netns_wire.h"
+#include "features.h"
 #include "iter.h"
 #include "netns.skel.h"
 #include "netns_iter.h"
@@ -25,19 +26,20 @@ static int take(void *list, const void *data, size_t len)
 	return err;
 }
 
-int netns_list__add_of_sockets(struct netns_list *list, const char *btf_path)
+int netns_list__add_of_sockets(struct netns_list *list, const struct features *features)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
+	int handler = iter__begin(features), err;
 	struct netns_bpf *skel = netns_bpf__open_opts(&opts);
-	int err;
+	struct bpf_link *link;
 
-	if (!skel)
-		return errno ? -errno : -EINVAL;
-	err = netns_bpf__load(skel);
-	if (!err)
-		err = netns_bpf__attach(skel);
-	if (!err)
-		err = iter__run(skel->links.netns_scan, sizeof(struct wire_netns), take, list);
+	err = skel ? netns_bpf__load(skel) : errno ? -errno : -EINVAL;
+	iter__end(handler);
+	if (!err) {
+		link = bpf_program__attach_iter(skel->progs.netns_scan, NULL);
+		err = link ? iter__run(link, sizeof(struct wire_netns), take, list) : -errno;
+		bpf_link__destroy(link);
+	}
 	netns_bpf__destroy(skel);
 	return err;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../bpf/owner_wire.h"
+#include "features.h"
 #include "owner.skel.h"
 #include "iter.h"
 #include "owner_iter.h"
@@ -13,28 +14,36 @@
 
 struct owner_iter {
 	struct owner_bpf *skel;
+	struct bpf_link *link;
 	bool initial_pid_ns; /* "no process has it" is a fact then */
 };
 
-int owner_iter__open(const char *btf_path, struct owner_iter **ret)
+static int load(const struct features *features, struct owner_bpf **ret)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
+	int handler = iter__begin(features), err;
+
+	*ret = owner_bpf__open_opts(&opts);
+	err = *ret ? owner_bpf__load(*ret) : errno ? -errno : -EINVAL;
+	iter__end(handler);
+	return err;
+}
+
+int owner_iter__open(const struct features *features, struct owner_iter **ret)
+{
 	struct owner_iter *iter = calloc(1, sizeof(*iter));
 	int err;
 
 	if (!iter)
 		return -ENOMEM;
-	iter->skel = owner_bpf__open_opts(&opts);
-	if (!iter->skel) {
-		err = errno ? -errno : -EINVAL;
+	err = load(features, &iter->skel);
+	if (err)
+		goto out;
+	iter->link = bpf_program__attach_iter(iter->skel->progs.owner_scan, NULL);
+	if (!iter->link) {
+		err = -errno;
 		goto out;
 	}
-	err = owner_bpf__load(iter->skel);
-	if (err)
-		goto out;
-	err = owner_bpf__attach(iter->skel);
-	if (err)
-		goto out;
 	iter->initial_pid_ns = pidns__is_initial();
 	*ret = iter;
 	return 0;
@@ -47,6 +56,7 @@ void owner_iter__free(struct owner_iter *iter)
 {
 	if (!iter)
 		return;
+	bpf_link__destroy(iter->link);
 	owner_bpf__destroy(iter->skel);
 	free(iter);
 }
@@ -111,7 +121,7 @@ int owner_iter__scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 		batch = n - i < WIRE_OWNER_WANTED ? n - i : WIRE_OWNER_WANTED;
 		err = want(map_fd, inodes + i, batch);
 		if (!err)
-			err = iter__run(iter->skel->links.owner_scan, sizeof(struct wire_owner),
+			err = iter__run(iter->link, sizeof(struct wire_owner),
 					take, hits);
 		unwant(map_fd, inodes + i, batch);
 	}

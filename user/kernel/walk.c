@@ -53,7 +53,7 @@ static void choose(struct walk_bpf *skel, uint32_t protocol)
 
 int walk__open(const struct features *features, uint32_t protocol, struct walk **ret)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features->btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
 	struct walk *walk = calloc(1, sizeof(*walk));
 	int err;
 
