@@ -93,7 +93,7 @@ __attribute__((noinline)) int thread_step(void)
 	return 0;
 }
 
-REPEAT(thread_steps, thread_step)
+REPEAT_512(thread_steps, thread_step)
 
 /*
  * Threads share one credentials object until one of them changes its own: setuid() of glibc and of

@@ -8,12 +8,10 @@
 #ifndef BINDTRACE_REPEAT_BPF_H
 #define BINDTRACE_REPEAT_BPF_H
 
-#define REPEAT_ROUNDS 4096
-
-#define REPEAT_16_TIMES(name, function)                                                            \
+#define REPEAT_TIMES(n, name, function)                                                            \
 	__attribute__((noinline)) int name(void)                                                   \
 	{                                                                                          \
-		_Pragma("clang loop unroll(disable)") for (__u32 i = 0; i < 16; i++)               \
+		_Pragma("clang loop unroll(disable)") for (__u32 i = 0; i < (n); i++)              \
 		{                                                                                  \
 			if (function())                                                            \
 				return 1;                                                          \
@@ -22,12 +20,17 @@
 	}
 
 /*
- * Defines name(), which calls step(), a global function without arguments, until
- * it returns other than 0, or REPEAT_ROUNDS times.
+ * Define name(), which calls step(), a global function without arguments, until it returns other
+ * than 0, or that many times.
  */
-#define REPEAT(name, step)                                                                         \
-	REPEAT_16_TIMES(name##_16, step)                                                           \
-	REPEAT_16_TIMES(name##_256, name##_16)                                                     \
-	REPEAT_16_TIMES(name, name##_256)
+#define REPEAT_512(name, step)                                                                     \
+	REPEAT_TIMES(8, name##_8, step)                                                            \
+	REPEAT_TIMES(8, name##_64, name##_8)                                                       \
+	REPEAT_TIMES(8, name, name##_64)
+
+#define REPEAT_4096(name, step)                                                                    \
+	REPEAT_TIMES(16, name##_16, step)                                                          \
+	REPEAT_TIMES(16, name##_256, name##_16)                                                    \
+	REPEAT_TIMES(16, name, name##_256)
 
 #endif

@@ -79,7 +79,7 @@ __attribute__((noinline)) int find_step(void)
 	return 0;
 }
 
-REPEAT(find_steps, find_step)
+REPEAT_512(find_steps, find_step)
 
 SEC("raw_tp")
 int walk_find(void *ctx)
@@ -130,7 +130,30 @@ __attribute__((noinline)) int list_step(void)
 	return walk->done | walk->torn;
 }
 
-REPEAT(list_steps, list_step)
+REPEAT_4096(list_steps, list_step)
+
+/* Goes on behind the node of the trail that is `back` steps from its end, if it is still there. */
+__attribute__((noinline)) int resume_step(__u32 back)
+{
+	struct wire_walk *walk = the_walk();
+
+	return walk && walk__resume_at(walk, back);
+}
+
+/*
+ * Goes on behind the newest node of the trail that is still where it was; the ones after it have
+ * gone meanwhile. False when none is left.
+ */
+static __always_inline bool resume(struct wire_walk *walk)
+{
+	for (__u32 i = 1; i <= WIRE_WALK_TRAIL; i++) {
+		if (!resume_step(i))
+			continue;
+		walk->rewound = i > 1;
+		return true;
+	}
+	return false;
+}
 
 SEC("raw_tp")
 int walk_list(void *ctx)
@@ -157,7 +180,7 @@ int walk_list(void *ctx)
 	}
 	if (walk->restart) {
 		walk__begin(walk, tb);
-	} else if (!walk__resume(walk)) {
+	} else if (!resume(walk)) {
 		walk->torn = 1;
 		return 0;
 	}
@@ -233,7 +256,7 @@ next_port:
 	return walk->port_now > walk->port_last;
 }
 
-REPEAT(range_steps, range_step)
+REPEAT_4096(range_steps, range_step)
 
 SEC("raw_tp")
 int walk_range(void *ctx)
@@ -301,7 +324,7 @@ __attribute__((noinline)) int udp_list_step(void)
 	return 0;
 }
 
-REPEAT(udp_list_steps, udp_list_step)
+REPEAT_4096(udp_list_steps, udp_list_step)
 
 SEC("raw_tp")
 int walk_udp(void *ctx)
@@ -350,6 +373,6 @@ int walk_udp(void *ctx)
 	return 0;
 }
 
-_Static_assert(REPEAT_ROUNDS >= WIRE_WALK_BATCH, "a run fills the batch");
+_Static_assert(WIRE_WALK_BATCH == 4096, "as many rounds as REPEAT_4096() has");
 
 char LICENSE[] SEC("license") = "GPL";

@@ -301,9 +301,10 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	/* It ends some day, and no hook tells. */
 	if (waiter->ask->conditions.facts.address_tentative == TRI_YES)
 		ask__read_conditions(waiter->ask);
-	for (uint32_t port = 1; !err && *ret_free == TRI_YES && port <= 65535; port++) {
-		if (port_set__has(&waiter->shot->opts->ports, port))
-			err = check_port(waiter, port, ret_free);
+	port_set__for_each(port, &waiter->shot->opts->ports) {
+		if (err || *ret_free != TRI_YES)
+			break;
+		err = check_port(waiter, port, ret_free);
 	}
 	return err;
 }
@@ -311,8 +312,8 @@ static int check_ports(void *ctx, enum tri *ret_free)
 /* A port that is refused for what waiting does not change: the report says why, at once. */
 static bool is_hopeless(const struct oneshot *shot, const struct ask *ask)
 {
-	for (uint32_t port = 1; port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port) && ask__is_hopeless(ask, port))
+	port_set__for_each(port, &shot->opts->ports) {
+		if (ask__is_hopeless(ask, port))
 			return true;
 	}
 	return false;
@@ -349,9 +350,10 @@ static int report_ports(void *ctx)
 	shot->have_device |= !err;
 	if (!err && shot->opts->wait)
 		err = wait_for_ports(shot, &ask);
-	for (uint32_t port = 1; !err && port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port))
-			err = report_port(shot, port, &ask);
+	port_set__for_each(port, &shot->opts->ports) {
+		if (err)
+			break;
+		err = report_port(shot, port, &ask);
 	}
 	return err;
 }
@@ -438,8 +440,10 @@ static int report_rest(void *ctx)
 	int err = ask__open(shot->opts, &ask);
 
 	shot->sparse = false;
-	for (uint32_t port = 1; !err && port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port) && !port_set__has(&shot->shown, port))
+	port_set__for_each(port, &shot->opts->ports) {
+		if (err)
+			break;
+		if (!port_set__has(&shot->shown, port))
 			err = report_port(shot, port, &ask);
 	}
 	return err;

@@ -14,6 +14,7 @@
 #include "features.h"
 #include "permission.h"
 #include "types.h"
+#include "types_cache.h"
 
 #define OWN_BTF "/sys/kernel/btf/vmlinux"
 
@@ -244,9 +245,14 @@ static int probe_types(const char *btf_path, struct features *ret)
 
 	for (int i = 0; i < N_FUNCTIONS; i++)
 		functions[i].name = function_names[i];
-	err = cut_types(btf_path, functions, &btf);
-	if (err)
-		return err;
+	err = btf_path ? -ENOENT : types_cache__load(functions, N_FUNCTIONS, &btf);
+	if (err) {
+		err = cut_types(btf_path, functions, &btf);
+		if (err)
+			return err;
+		if (!btf_path)
+			types_cache__store(functions, N_FUNCTIONS, btf);
+	}
 	read_types(btf, functions, ret);
 	publish_types(btf, ret);
 	/* Of another file the numbers need not be the kernel's. */

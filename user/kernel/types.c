@@ -424,3 +424,26 @@ out:
 	free_cut(cut);
 	return err;
 }
+
+/* FNV-1a, the NUL included. */
+static uint64_t add_name(uint64_t sum, const char *name)
+{
+	do
+		sum = (sum ^ (uint8_t)*name) * 0x100000001b3;
+	while (*name++);
+	return sum;
+}
+
+uint64_t types__names(const struct types_function *functions, size_t n_functions)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < n_functions; i++)
+		sum = add_name(sum, functions[i].name);
+	for (size_t i = 0; i < N_TYPE_NAMES; i++)
+		sum = add_name(sum, type_names[i]);
+	sum = add_name(sum, "");
+	for (size_t i = 0; i < N_MEMBERS; i++)
+		sum = add_name(sum, member_names[i]);
+	return sum;
+}

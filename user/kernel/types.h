@@ -27,4 +27,7 @@ struct types_function {
 int types__cut(const void *data, size_t size, struct types_function *functions, size_t n_functions,
 	       struct btf **ret);
 
+/* Stands for the names that are looked for: other ones, another number. */
+uint64_t types__names(const struct types_function *functions, size_t n_functions);
+
 #endif
