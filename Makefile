@@ -30,7 +30,7 @@ TYPE_NAMES := $B/bpf/type_names.h
 USER_SRCS  := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
 # Targets of their own, next to what they build.
-EXTRA_MK   := $(sort $(wildcard tests/*/build.mk contrib/*.mk))
+EXTRA_MK   := $(sort $(wildcard tests/*/*.mk contrib/*.mk))
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Long loops whose verification is short. The verifier goes through a plain loop round by round
- * (5.10 has no bpf_loop); a global function it verifies once. So 4,096 rounds are three loops of
- * 16, of which each but the innermost calls the one within. Unrolled they would be as long again:
+ * (5.10 has no bpf_loop); a global function it verifies once. So 512 rounds are three loops of 8,
+ * of which each but the innermost calls the one within. Unrolled they would be as long again:
  * check_max_stack_depth() follows each call instruction anew.
  */
 #ifndef BINDTRACE_REPEAT_BPF_H
@@ -28,9 +28,9 @@
 	REPEAT_TIMES(8, name##_64, name##_8)                                                       \
 	REPEAT_TIMES(8, name, name##_64)
 
-#define REPEAT_4096(name, step)                                                                    \
-	REPEAT_TIMES(16, name##_16, step)                                                          \
-	REPEAT_TIMES(16, name##_256, name##_16)                                                    \
-	REPEAT_TIMES(16, name, name##_256)
+#define REPEAT_1024(name, step)                                                                    \
+	REPEAT_TIMES(8, name##_8, step)                                                            \
+	REPEAT_TIMES(8, name##_64, name##_8)                                                       \
+	REPEAT_TIMES(16, name, name##_64)
 
 #endif

@@ -130,7 +130,7 @@ __attribute__((noinline)) int list_step(void)
 	return walk->done | walk->torn;
 }
 
-REPEAT_4096(list_steps, list_step)
+REPEAT_1024(list_steps, list_step)
 
 /* Goes on behind the node of the trail that is `back` steps from its end, if it is still there. */
 __attribute__((noinline)) int resume_step(__u32 back)
@@ -256,7 +256,7 @@ next_port:
 	return walk->port_now > walk->port_last;
 }
 
-REPEAT_4096(range_steps, range_step)
+REPEAT_1024(range_steps, range_step)
 
 SEC("raw_tp")
 int walk_range(void *ctx)
@@ -324,7 +324,7 @@ __attribute__((noinline)) int udp_list_step(void)
 	return 0;
 }
 
-REPEAT_4096(udp_list_steps, udp_list_step)
+REPEAT_1024(udp_list_steps, udp_list_step)
 
 SEC("raw_tp")
 int walk_udp(void *ctx)
@@ -373,6 +373,6 @@ int walk_udp(void *ctx)
 	return 0;
 }
 
-_Static_assert(WIRE_WALK_BATCH == 4096, "as many rounds as REPEAT_4096() has");
+_Static_assert(WIRE_WALK_BATCH == 1024, "as many rounds as REPEAT_1024() has");
 
 char LICENSE[] SEC("license") = "GPL";

@@ -63,7 +63,7 @@ static void try_walk(const struct features *features)
 static void try_owners(const struct features *features)
 {
 	struct owner_iter *iter;
-	int err = owner_iter__open(features, &iter);
+	int err = owner_iter__open(features, 1, &iter);
 
 	if (err) {
 		row("owner lookup", "yes", "/proc (no task_file iterator)");

@@ -107,14 +107,18 @@ static int look_again(void *ctx, struct snapshot *ret)
 /* Only for sockets that a process can have: to load it is a good part of what a run takes. */
 static void open_iter(struct oneshot *shot, const struct snapshot *snap)
 {
-	bool wanted = false;
+	const struct options *opts = shot->opts;
+	size_t wanted = 0;
 
-	for (size_t i = 0; i < snap->n_socks && !wanted; i++)
-		wanted = snap->socks[i].inode;
+	for (size_t i = 0; i < snap->n_socks; i++)
+		wanted += snap->socks[i].inode != 0;
 	if (!wanted || !shot->walk || shot->iter_tried)
 		return;
 	shot->iter_tried = true;
-	if (owner_iter__open(&shot->features, &shot->iter))
+	/* The next port, or namespace, may have any number of them. */
+	if (opts->ports.count > 1 || opts->netns == NETNS_ALL)
+		wanted = SIZE_MAX;
+	if (owner_iter__open(&shot->features, wanted, &shot->iter))
 		return;
 	shot->owners.scan = owner_iter__scan;
 	shot->owners.ctx = shot->iter;

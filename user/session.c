@@ -329,7 +329,7 @@ static void open_explainer(struct session *session)
 	 */
 	if (walk__open(&session->features, 0, &explainer->walk))
 		explainer->walk = NULL;
-	if (!owner_iter__open(&session->features, &session->iter)) {
+	if (!owner_iter__open(&session->features, SIZE_MAX, &session->iter)) {
 		explainer->owners.scan = owner_iter__scan;
 		explainer->owners.ctx = session->iter;
 	}

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "../../bpf/owner_wire.h"
+#include "kernel/features.h"
 #include "kernel/owner_iter.h"
 #include "owner/owner.h"
 
@@ -778,9 +779,13 @@ static void test_decode(void **state)
 
 static struct owner_iter *open_iter(void)
 {
+	static struct features features;
 	struct owner_iter *iter = NULL;
-	int err = owner_iter__open(NULL, &iter);
+	int err = features__probe(NULL, &features);
 
+	if (!err)
+		err = owner_iter__open(&features, SIZE_MAX, &iter);
+	features__release(&features);
 	if (err) {
 		print_message("no iterator here: %s\n", strerror(-err));
 		skip();
