@@ -305,7 +305,8 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	/* It ends some day, and no hook tells. */
 	if (waiter->ask->conditions.facts.address_tentative == TRI_YES)
 		ask__read_conditions(waiter->ask);
-	port_set__for_each(port, &waiter->shot->opts->ports) {
+	port_set__for_each(port, &waiter->shot->opts->ports)
+	{
 		if (err || *ret_free != TRI_YES)
 			break;
 		err = check_port(waiter, port, ret_free);
@@ -316,7 +317,8 @@ static int check_ports(void *ctx, enum tri *ret_free)
 /* A port that is refused for what waiting does not change: the report says why, at once. */
 static bool is_hopeless(const struct oneshot *shot, const struct ask *ask)
 {
-	port_set__for_each(port, &shot->opts->ports) {
+	port_set__for_each(port, &shot->opts->ports)
+	{
 		if (ask__is_hopeless(ask, port))
 			return true;
 	}
@@ -354,7 +356,8 @@ static int report_ports(void *ctx)
 	shot->have_device |= !err;
 	if (!err && shot->opts->wait)
 		err = wait_for_ports(shot, &ask);
-	port_set__for_each(port, &shot->opts->ports) {
+	port_set__for_each(port, &shot->opts->ports)
+	{
 		if (err)
 			break;
 		err = report_port(shot, port, &ask);
@@ -444,7 +447,8 @@ static int report_rest(void *ctx)
 	int err = ask__open(shot->opts, &ask);
 
 	shot->sparse = false;
-	port_set__for_each(port, &shot->opts->ports) {
+	port_set__for_each(port, &shot->opts->ports)
+	{
 		if (err)
 			break;
 		if (!port_set__has(&shot->shown, port))

@@ -3,8 +3,8 @@
  * A host with something to search: crowd PORT ON_PORT OTHERS PROCESSES FILES
  *
  * PORT has ON_PORT sockets: a listener, or with more than one that many connections. OTHERS
- * connections have other local ports. PROCESSES processes have FILES open files each. Prints "ready", and
- * ends when its standard input does.
+ * connections have other local ports. PROCESSES processes have FILES open files each. Prints
+ * "ready", and ends when its standard input does.
  *
  * The connections are made in repair mode (TCP_REPAIR), as if they had been moved here from another
  * host: nothing is sent and nothing expires, and to whoever looks at the tables they are
@@ -108,7 +108,8 @@ static void add_processes(unsigned long n, unsigned long files)
 			error(1, errno, "/dev/null");
 	}
 	for (unsigned long i = 1; i <= n; i++) {
-		if (clone(wait_for_end, stacks + (i + 1) * STACK_SIZE, CLONE_VM | SIGCHLD, &parent) < 0)
+		if (clone(wait_for_end, stacks + (i + 1) * STACK_SIZE, CLONE_VM | SIGCHLD,
+			  &parent) < 0)
 			error(1, errno, "process %lu", i);
 	}
 }

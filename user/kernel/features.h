@@ -21,7 +21,7 @@ struct features {
 	int types_fd;	      /* what the programs need of it; -1: all of it is to be read */
 	char types_path[32];
 	uint32_t iter_task_file_id; /* of bpf_iter_task_file() in the kernel's BTF, 0: not known */
-	int64_t tick_ns;      /* one jiffy */
+	int64_t tick_ns;	    /* one jiffy */
 	struct kernel_rules rules;
 	bool nested_buckets;	/* 6.8: sockets hang off address buckets only */
 	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not in the BTF */

@@ -49,20 +49,15 @@ static int set_target(struct bpf_program *prog, struct bpf_prog_load_opts *opts,
 	return bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
 }
 
-int iter__begin(const struct features *features)
+void iter__prepare(const struct features *features)
 {
 	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = features->iter_task_file_id,
 		    .prog_prepare_load_fn = set_target);
+	static bool done; /* libbpf keeps it; up to 1.2 it breaks when the last one is taken back */
 
+	if (done || !features->iter_task_file_id)
+		return;
 	/* Of another type as long as libbpf decides what it has to read. */
-	return features->iter_task_file_id
-		       ? libbpf_register_prog_handler("iter/task_file", BPF_PROG_TYPE_RAW_TRACEPOINT,
-						      0, &opts)
-		       : -ENOENT;
-}
-
-void iter__end(int handler)
-{
-	if (handler >= 0)
-		libbpf_unregister_prog_handler(handler);
+	done = libbpf_register_prog_handler("iter/task_file", BPF_PROG_TYPE_RAW_TRACEPOINT, 0,
+					    &opts) > 0;
 }

@@ -17,11 +17,10 @@ typedef int (*iter_fn)(void *ctx, const void *data, size_t len);
 int iter__run(struct bpf_link *link, size_t size, iter_fn fn, void *ctx);
 
 /*
- * To be called before an object with programs for iter/task_file is opened, and iter__end() with
- * its result when it is loaded: libbpf then does not read all of the kernel's types to find
- * bpf_iter_task_file(), which is known. Their attachment is bpf_program__attach_iter().
+ * To be called before an object with programs for iter/task_file is opened: libbpf then does not
+ * read all of the kernel's types to find bpf_iter_task_file(), where that is known. The attachment
+ * is bpf_program__attach_iter().
  */
-int iter__begin(const struct features *features);
-void iter__end(int handler);
+void iter__prepare(const struct features *features);
 
 #endif

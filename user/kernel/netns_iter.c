@@ -29,12 +29,13 @@ static int take(void *list, const void *data, size_t len)
 int netns_list__add_of_sockets(struct netns_list *list, const struct features *features)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
-	int handler = iter__begin(features), err;
-	struct netns_bpf *skel = netns_bpf__open_opts(&opts);
+	struct netns_bpf *skel;
 	struct bpf_link *link;
+	int err;
 
+	iter__prepare(features);
+	skel = netns_bpf__open_opts(&opts);
 	err = skel ? netns_bpf__load(skel) : errno ? -errno : -EINVAL;
-	iter__end(handler);
 	if (!err) {
 		link = bpf_program__attach_iter(skel->progs.netns_scan, NULL);
 		err = link ? iter__run(link, sizeof(struct wire_netns), take, list) : -errno;

@@ -22,14 +22,15 @@ struct owner_iter {
 static int load(const struct features *features, uint32_t capacity, struct owner_bpf **ret)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
-	int handler = iter__begin(features), err;
+	int err;
 
+	iter__prepare(features);
 	*ret = owner_bpf__open_opts(&opts);
-	err = *ret ? bpf_map__set_max_entries((*ret)->maps.wanted, capacity)
-	      : errno ? -errno : -EINVAL;
+	err = *ret    ? bpf_map__set_max_entries((*ret)->maps.wanted, capacity)
+	      : errno ? -errno
+		      : -EINVAL;
 	if (!err)
 		err = owner_bpf__load(*ret);
-	iter__end(handler);
 	return err;
 }
 
@@ -130,8 +131,7 @@ int owner_iter__scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 		batch = n - i < iter->capacity ? n - i : iter->capacity;
 		err = want(map_fd, inodes + i, batch);
 		if (!err)
-			err = iter__run(iter->link, sizeof(struct wire_owner),
-					take, hits);
+			err = iter__run(iter->link, sizeof(struct wire_owner), take, hits);
 		unwant(map_fd, inodes + i, batch);
 	}
 	if (!err)

@@ -79,9 +79,8 @@ static const char *name_at(const struct cut *cut, uint32_t offset)
 
 static const struct btf_type *type_by_id(const struct cut *cut, uint32_t id)
 {
-	return id && id < cut->n_types
-		       ? (const struct btf_type *)(cut->types + cut->offsets[id])
-		       : NULL;
+	return id && id < cut->n_types ? (const struct btf_type *)(cut->types + cut->offsets[id])
+				       : NULL;
 }
 
 /* What follows the type itself; -1: a kind that came after this was written. */
@@ -206,8 +205,7 @@ static bool is_wanted_member(const struct cut *cut, const struct btf_member *mem
 	if (member->name_off >= cut->strings_len)
 		return false;
 	name = cut->strings + member->name_off;
-	return !*name ||
-	       bsearch(name, member_names, N_MEMBERS, sizeof(member_names[0]), by_name);
+	return !*name || bsearch(name, member_names, N_MEMBERS, sizeof(member_names[0]), by_name);
 }
 
 static int copy(struct cut *cut, uint32_t id, int depth);
