@@ -391,17 +391,27 @@ static void test_auto(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probe),  cmocka_unit_test(test_around),
-		cmocka_unit_test(test_netns),  cmocka_unit_test(test_children),
-		cmocka_unit_test(test_diag),   cmocka_unit_test(test_walk_opened),
-		cmocka_unit_test(test_walk),   cmocka_unit_test(test_iterators),
-		cmocka_unit_test(test_fentry), cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_probe), cmocka_unit_test(test_around),
+		cmocka_unit_test(test_netns), cmocka_unit_test(test_children),
+		cmocka_unit_test(test_diag),  cmocka_unit_test(test_walk_opened),
+		cmocka_unit_test(test_walk),  cmocka_unit_test(test_iterators),
 	};
+	/* With a STEP: the time that they take, and where there are such hooks. */
+	const struct CMUnitTest hooks[] = {
+		cmocka_unit_test(test_fentry),
+		cmocka_unit_test(test_auto),
+	};
+	int failed;
 
 	if (argc > 1)
 		step = atol(argv[1]);
 	if (argc > 2)
 		cmocka_set_test_filter(argv[2]);
 	faults.alone = argc == 1;
-	return cmocka_run_group_tests_name("faults: kernel", tests, make_listener, close_listener);
+	failed =
+		cmocka_run_group_tests_name("faults: kernel", tests, make_listener, close_listener);
+	if (argc > 1)
+		failed += cmocka_run_group_tests_name("faults: hooks", hooks, make_listener,
+						      close_listener);
+	return failed;
 }
