@@ -59,10 +59,10 @@ static void read_hooks(const struct btf *btf, struct features *ret)
 	ret->has_security = count_args(btf, "security_socket_bind") &&
 			    count_args(btf, "security_socket_connect");
 	ret->has_autobind = count_args(btf, "inet_autobind");
-	ret->has_close = count_args(btf, "tcp_close") && count_args(btf, "inet_twsk_alloc") &&
-			 count_args(btf, "inet_twsk_kill") &&
-			 count_args(btf, "tcp_v4_destroy_sock");
-	ret->has_udp_get_port = count_args(btf, "udp_lib_get_port");
+	ret->has_send_fin = count_args(btf, "tcp_send_fin");
+	ret->has_timewait = count_args(btf, "inet_twsk_alloc") &&
+			    count_args(btf, "inet_twsk_kill") &&
+			    count_args(btf, "tcp_timewait_state_process");
 }
 
 static void read_btf(const struct btf *btf, struct features *ret)
