@@ -212,10 +212,16 @@ static double now_ns(void)
 	return now.tv_sec * 1e9 + now.tv_nsec;
 }
 
-static void run(const struct operation *op, int n)
+/* Two operations that want the same sockets have them in turn. */
+static void run(const struct operation *op, const struct operation *next, int n)
 {
-	int fd = op->prepare(), times = n / op->divisor ?: 1;
+	static int fd;
+	static bool prepared;
+	int times = n / op->divisor ?: 1;
 	double start;
+
+	if (!prepared)
+		fd = op->prepare();
 
 	op->once(fd);
 	start = now_ns();
@@ -223,7 +229,18 @@ static void run(const struct operation *op, int n)
 		op->once(fd);
 	printf("%s %.1f\n", op->name, (now_ns() - start) / times);
 	fflush(stdout);
-	unmake(fd);
+	prepared = next && next->prepare == op->prepare;
+	if (!prepared)
+		unmake(fd);
+}
+
+static const struct operation *find(const char *name)
+{
+	for (size_t i = 0; name && i < sizeof(operations) / sizeof(*operations); i++) {
+		if (!strcmp(name, operations[i].name))
+			return &operations[i];
+	}
+	return NULL;
 }
 
 int main(int argc, char **argv)
@@ -232,11 +249,12 @@ int main(int argc, char **argv)
 
 	if (!n)
 		return 0; /* the child of fork_exec */
-	for (size_t i = 0; i < sizeof(operations) / sizeof(*operations); i++) {
-		for (int j = 2; j < argc; j++) {
-			if (!strcmp(argv[j], operations[i].name))
-				run(&operations[i], n);
+	for (int i = 2; i < argc; i++) {
+		if (!find(argv[i])) {
+			fprintf(stderr, "live_cost: what is '%s'?\n", argv[i]);
+			return 2;
 		}
+		run(find(argv[i]), find(argv[i + 1]), n);
 	}
 	return 0;
 }

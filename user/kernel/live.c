@@ -330,6 +330,8 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		bpf_map__set_max_entries(live->skel->maps.pids, 1);
 	if (!filter->n_pids || !filter->reader_pidns)
 		bpf_map__set_max_entries(live->skel->maps.asked, 1);
+	if (!filter->states)
+		bpf_map__set_max_entries(live->skel->maps.since, 1);
 	err = conflict_bpf__load(live->skel);
 	if (!err && ports)
 		err = set_ports(live, filter->ports);
