@@ -168,7 +168,8 @@ struct wire_connection {
 	__u16 pad;
 };
 
-/* Who sent the FIN of a connection. Maps can be read by another bindtrace (user/kernel/former.c). */
+/* Who sent the FIN of a connection. Maps can be read by another bindtrace (user/kernel/former.c).
+ */
 struct wire_former {
 	struct wire_exe_key exe; /* where its executable is found */
 	__u64 cgroup_id;

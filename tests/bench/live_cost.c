@@ -41,8 +41,7 @@ static int new_socket(int type, bool reuseaddr)
 {
 	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0), on = 1;
 
-	if (fd < 0 ||
-	    (reuseaddr && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))))
+	if (fd < 0 || (reuseaddr && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on))))
 		fail("socket");
 	return fd;
 }

@@ -23,7 +23,8 @@ static int attach(struct conflict_bpf *skel, int n, char **names)
 	struct bpf_program *prog;
 	int found = 0;
 
-	bpf_object__for_each_program (prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		bool wanted = is_wanted(bpf_program__name(prog), names);
 
 		bpf_program__set_autoload(prog, wanted);
@@ -31,7 +32,8 @@ static int attach(struct conflict_bpf *skel, int n, char **names)
 	}
 	if (found != n || conflict_bpf__load(skel))
 		return -1;
-	bpf_object__for_each_program (prog, skel->obj) {
+	bpf_object__for_each_program(prog, skel->obj)
+	{
 		if (bpf_program__autoload(prog) && !bpf_program__attach(prog))
 			return -1;
 	}
