@@ -225,6 +225,19 @@ static __always_inline void walk__remember(struct wire_walk *walk, __u64 node)
 	walk->trail_pos = pos + 1;
 }
 
+/* As walk__step(), with the bucket's lock held: nothing changes, and nobody resumes. */
+static __always_inline struct sock_common *walk__locked_step(struct wire_walk *walk)
+{
+	struct hlist_node *node = (struct hlist_node *)walk->node;
+
+	if (!node) {
+		walk__next_list(walk);
+		return NULL;
+	}
+	walk->node = (__u64)BPF_CORE_READ(node, next);
+	return core_container_of(node, struct sock_common, skc_bind_node);
+}
+
 /* The socket to look at, or NULL when this step has none (see done and torn). Not checked yet. */
 static __always_inline struct sock_common *walk__at(struct wire_walk *walk)
 {
