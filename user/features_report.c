@@ -143,5 +143,6 @@ int features_report__run(const struct options *opts)
 	try_owners(&features);
 	show_reach(fexit, live, sees);
 	show_rules(&features.rules);
+	features__release(&features);
 	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
 }

@@ -487,6 +487,7 @@ static void session__free(struct session *session)
 	live__free(session->live);
 	owner_iter__free(session->iter);
 	walk__free(session->explainer.walk);
+	features__release(&session->features);
 	if (session->signal_fd >= 0)
 		close(session->signal_fd);
 	if (session->timer_fd >= 0)

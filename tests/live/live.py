@@ -29,6 +29,7 @@ import test_sctp
 import test_servers
 import test_states
 import test_states_live
+import test_types
 import test_udp
 import test_wait
 from child import Recorded
@@ -37,7 +38,8 @@ from tool import FENTRY, KERNEL, Shared
 SUITES = [
     test_features.features, test_former.alone, test_states.closing, test_states.holders, test_states.options,
     test_cases.cases, test_servers.servers, test_command.command, test_netns.netns, test_netns.containers_own_pids,
-    test_filters.filters, test_badluck.unprivileged, test_readonly.readonly, test_listen.listen, test_connect.connect,
+    test_filters.filters, test_badluck.unprivileged, test_readonly.readonly, test_types.types,
+    test_listen.listen, test_connect.connect,
     test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
