@@ -38,8 +38,7 @@ from tool import FENTRY, KERNEL, Shared
 SUITES = [
     test_features.features, test_former.alone, test_states.closing, test_states.holders, test_states.options,
     test_cases.cases, test_servers.servers, test_command.command, test_netns.netns, test_netns.containers_own_pids,
-    test_filters.filters, test_badluck.unprivileged, test_readonly.readonly, test_types.types,
-    test_listen.listen, test_connect.connect,
+    test_filters.filters, test_badluck.unprivileged, test_readonly.readonly, test_listen.listen, test_connect.connect,
     test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
@@ -49,7 +48,8 @@ SUITES = [
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
-                 test_kubernetes.kubernetes, test_first_start.first_start]
+                 test_kubernetes.kubernetes, test_types.types,
+                 test_first_start.first_start]
 AT_THE_END = [test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 

@@ -18,7 +18,7 @@ WHOLE = "/sys/kernel/btf/vmlinux"
 def answer(port, whole, prefix=()):
     """Asked about the port; did it read the kernel's types as a whole?"""
     with tempfile.NamedTemporaryFile() as log:
-        strace = ["strace", "-o", log.name, "-e", "trace=openat,execve"]
+        strace = ["strace", "-f", "--seccomp-bpf", "-o", log.name, "-e", "trace=openat,execve"]
         result = run("--port", port, "--json", prefix=[*prefix, *strace])
         with open(log.name, encoding="utf-8", errors="replace") as file:
             calls = file.read()
@@ -55,18 +55,19 @@ def check_kept():
 
 
 def check_damaged():
-    """A byte is another one, wherever it is; the end is missing; nothing is there."""
+    """A byte is another one (of the names, the build id, the number of functions, the types); the
+    end is missing; something comes after it."""
     with aside(), State("listener", port=new_port()) as state:
         answer(state.port, True)
         with open(FILE, "rb") as file:
             whole = file.read()
-        for at in (0, 9, 17, 30, 90, 96, 120, len(whole) // 2, len(whole) - 1):
+        for at in (9, 30, 96, len(whole) - 1):
             with open(FILE, "wb") as file:
                 file.write(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1:])
             answer(state.port, True)
             with open(FILE, "rb") as file:
                 check(file.read() == whole, f"byte {at}: not made anew")
-        for text in (whole[:-1], whole[:100], b"", whole + b"x"):
+        for text in (whole[:100], whole + b"x"):
             with open(FILE, "wb") as file:
                 file.write(text)
             answer(state.port, True)
