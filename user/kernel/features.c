@@ -42,6 +42,7 @@ enum function {
 	TWSK_KILL,
 	DESTROY_SOCK,
 	UDP_GET_PORT,
+	PING_BIND,
 	SOCK_I_UID,
 	ITER_TASK_FILE,
 	N_FUNCTIONS,
@@ -66,6 +67,7 @@ static const char *const function_names[N_FUNCTIONS] = {
 	[TWSK_KILL] = "inet_twsk_kill",
 	[DESTROY_SOCK] = "tcp_v4_destroy_sock",
 	[UDP_GET_PORT] = "udp_lib_get_port",
+	[PING_BIND] = "ping_bind",
 	[SOCK_I_UID] = "sock_i_uid",
 	[ITER_TASK_FILE] = "bpf_iter_task_file",
 };
@@ -94,6 +96,7 @@ static void read_hooks(const struct types_function *functions, struct features *
 	ret->has_inet_bind = functions[INET_BIND_CORE].args && functions[INET6_BIND_CORE].args;
 	ret->has_sctp = functions[INET_BIND].args && functions[INET6_BIND].args &&
 			!access("/sys/module/sctp", F_OK);
+	ret->has_ping = functions[PING_BIND].args;
 	ret->has_security = functions[SECURITY_BIND].args && functions[SECURITY_CONNECT].args;
 	ret->has_autobind = functions[AUTOBIND].args;
 	ret->has_close = functions[TCP_CLOSE].args && functions[TWSK_ALLOC].args &&
