@@ -32,6 +32,7 @@ import test_servers
 import test_states
 import test_states_live
 import test_storm
+import test_types
 import test_udp
 import test_wait
 from child import Recorded
@@ -50,7 +51,8 @@ SUITES = [
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
-                 test_kubernetes.kubernetes, test_first_start.first_start, test_storm.storm]
+                 test_kubernetes.kubernetes, test_types.types, test_first_start.first_start,
+                 test_storm.storm]
 AT_THE_END = [test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
