@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What live tracing costs the calls of others, in the guest: live_guest.py ROUNDS CALLS [small].
+"""What live tracing costs the calls of others, in the guest: live_guest.py ROUNDS CALLS [small|brief].
 
 Each round goes through the parties, with nothing attached before and after each, so that what
 drifts meets all of them. A party is stopped (SIGSTOP) while the clock runs: the figures are what
@@ -270,7 +270,7 @@ def main():
     if "bindtrace" in absent:
         fail(absent["bindtrace"])
     print_table(results, absent)
-    if not small:
+    if not small and "brief" not in sys.argv[3:]:
         hook_shares(rounds, calls)
     print_maps(memory(calls))
 
