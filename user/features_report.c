@@ -8,11 +8,16 @@
 #include "kernel/live.h"
 #include "kernel/owner_iter.h"
 #include "kernel/walk.h"
+#include "output/paragraph.h"
 #include "start.h"
+
+#define HOW_COLUMN 30
 
 static void row(const char *what, const char *answer, const char *how)
 {
-	printf("  %-22s %-4s %s\n", what, answer, how);
+	printf("  %-22s %-4s ", what, answer);
+	paragraph__wrap(stdout, how, HOW_COLUMN, HOW_COLUMN);
+	putchar('\n');
 }
 
 /*
@@ -63,7 +68,7 @@ static void try_walk(const struct features *features)
 static void try_owners(const struct features *features)
 {
 	struct owner_iter *iter;
-	int err = owner_iter__open(features->btf_path, &iter);
+	int err = owner_iter__open(features, 1, &iter);
 
 	if (err) {
 		row("owner lookup", "yes", "/proc (no task_file iterator)");
@@ -88,15 +93,16 @@ static void show_reach(bool fexit, bool live, unsigned sees)
 		  "__inet_bind, __inet6_bind, security_socket_*, cgroup programs");
 	fexit_row("former owners, states", fexit, sees & SEES_STATES,
 		  "tcp_send_fin; inet_sock_set_state, inet_twsk_alloc, inet_twsk_kill");
-	row("MPTCP", live ? "yes" : "no", "its first subflow's bind, shown as the program's own");
+	row("MPTCP", live ? "yes" : "no",
+	    live ? "its first subflow's bind, shown as the program's own" : "needs a hook");
 	if (sees & SEES_SCTP)
 		row("SCTP", "part", "that a bind() was refused, not by whom");
 	else
 		fexit_row("SCTP", fexit, false, "its module is not loaded; load it, then start");
-	if (sees & SEES_BINDS)
-		row("ping sockets", "part", "that a bind was refused, not by whom");
+	if (sees & SEES_PING)
+		row("ping sockets", "part", "that a bind() was refused, not by whom");
 	else
-		fexit_row("ping sockets", fexit, false, "__inet_bind");
+		fexit_row("ping sockets", fexit, false, "this kernel has no ping_bind()");
 }
 
 static void show_rules(const struct kernel_rules *rules)
@@ -117,31 +123,39 @@ static int check_printed(int status)
 	return status;
 }
 
+static int show(const struct features *features)
+{
+	bool fexit, live;
+	unsigned sees = 0, fewer;
+
+	printf("bindtrace %s on Linux %s\n\n", BINDTRACE_VERSION, features->release);
+	if (features->lack) {
+		row("BPF tracing", "no", features__lack_text(features->lack));
+		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
+		row("live, -- COMMAND", "no", "needs BPF");
+		return check_printed(features__is_refused(features) ? EXIT_NOT_PERMITTED
+								    : EXIT_KERNEL);
+	}
+	row("BPF tracing", "yes", features->btf_path ?: "/sys/kernel/btf/vmlinux");
+	try_walk(features);
+	fexit = try_hooks(features, HOOKS_FENTRY, "live, fexit", &sees);
+	live = try_hooks(features, HOOKS_KPROBE, "live, kprobes", &fewer) || fexit;
+	fexit_row("kernel names the pair", fexit || !features->has_pair, sees & SEES_PAIR,
+		  features->has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
+	try_owners(features);
+	show_reach(fexit, live, sees);
+	show_rules(&features->rules);
+	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
+}
+
 int features_report__run(const struct options *opts)
 {
 	struct features features;
 	int status = start__features(opts, &features);
-	bool fexit, live;
-	unsigned sees = 0, fewer;
 
 	if (status)
 		return status;
-	printf("bindtrace %s on Linux %s\n\n", BINDTRACE_VERSION, features.release);
-	if (features.lack) {
-		row("BPF tracing", "no", features__lack_text(features.lack));
-		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
-		row("live, -- COMMAND", "no", "");
-		return check_printed(features__is_refused(&features) ? EXIT_NOT_PERMITTED
-								     : EXIT_KERNEL);
-	}
-	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
-	try_walk(&features);
-	fexit = try_hooks(&features, HOOKS_FENTRY, "live, fexit", &sees);
-	live = try_hooks(&features, HOOKS_KPROBE, "live, kprobes", &fewer) || fexit;
-	fexit_row("kernel names the pair", fexit || !features.has_pair, sees & SEES_PAIR,
-		  features.has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
-	try_owners(&features);
-	show_reach(fexit, live, sees);
-	show_rules(&features.rules);
-	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
+	status = show(&features);
+	features__release(&features);
+	return status;
 }

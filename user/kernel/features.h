@@ -18,7 +18,10 @@ struct features {
 	char release[65]; /* uname -r */
 	enum features_lack lack;
 	const char *btf_path; /* --btf, or NULL for the kernel's own; not owned */
-	int64_t tick_ns;      /* one jiffy */
+	int types_fd;	      /* what the programs need of it; -1: all of it is to be read */
+	char types_path[32];
+	uint32_t iter_task_file_id; /* of bpf_iter_task_file() in the kernel's BTF, 0: not known */
+	int64_t tick_ns;	    /* one jiffy */
 	struct kernel_rules rules;
 	bool nested_buckets;	/* 6.8: sockets hang off address buckets only */
 	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not in the BTF */
@@ -30,6 +33,7 @@ struct features {
 	int cgroup_addr_args;	/* of __cgroup_bpf_run_filter_sock_addr(): 4, 5 or 6 */
 	bool has_inet_bind;	/* __inet_bind() and __inet6_bind() */
 	bool has_sctp;		/* inet_bind(), inet6_bind(), and the module */
+	bool has_ping;		/* ping_bind() */
 	bool has_security;	/* security_socket_bind(), security_socket_connect() */
 	bool has_autobind;	/* inet_autobind() */
 	bool has_send_fin;	/* tcp_send_fin() */
@@ -41,6 +45,14 @@ struct features {
  * btf_path is kept, not copied.
  */
 int features__probe(const char *btf_path, struct features *ret);
+
+void features__release(struct features *features); /* accepts NULL */
+
+/* What libbpf is given as the kernel's types: open_opts' btf_custom_path. */
+static inline const char *features__types(const struct features *features)
+{
+	return features->types_fd >= 0 ? features->types_path : features->btf_path;
+}
 
 /* Is it for want of permission, which another start may have? */
 static inline bool features__is_refused(const struct features *features)
