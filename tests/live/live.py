@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """All live tests, in the guest: live.py [-v] [PATTERN]…; see README.md."""
+import os
 import sys
 
 import harness
@@ -17,6 +18,7 @@ import test_features
 import test_filters
 import test_first_start
 import test_former
+import test_hostile
 import test_kubernetes
 import test_listen
 import test_metrics
@@ -41,7 +43,7 @@ SUITES = [
     test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
-    test_containers.containers, test_record.record, test_wait.wait_end,
+    test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
     test_crowd.churn, test_crowd.crowd,
 ]
 
@@ -55,6 +57,11 @@ OLDEST_AND_NEWEST = ("5.10", "7.2")
 NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "netns.device",
                "ownerless.geneve", "ownerless.vxlan", "ownerless.wireguard", "record.*",
                "states_live.*", "udp.*")
+
+
+# What is about the program as it is shipped.
+NOT_SANITIZED = {}
+SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
 
 def last(selected):
@@ -80,6 +87,8 @@ def main():
     args = sys.argv[1:]
     verbose = "-v" in args
     runner = harness.Runner([a for a in args if a != "-v"], verbose)
+    if SANITIZED:
+        runner.deny.update(NOT_SANITIZED)
     if not FENTRY:
         runner.deny.update(dict.fromkeys(NEEDS_FEXIT, "needs fexit"))
         print(f"# needs fexit, not run: {' '.join(NEEDS_FEXIT)}")
