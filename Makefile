@@ -36,7 +36,14 @@ UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 all: bindtrace ## build ./bindtrace (installs what is missing first)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile $(EXTRA_MK)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { \
+		line = sprintf("  make %-15s", $$1); \
+		n = split($$2, words, " "); \
+		for (i = 1; i <= n; i++) { \
+			if (length(line) + length(words[i]) > 79) { print line; line = sprintf("%22s", "") } \
+			line = line " " words[i] \
+		} \
+		print line }' Makefile $(EXTRA_MK)
 
 # ---- build --------------------------------------------------------------------------------------
 
@@ -76,12 +83,12 @@ $B/bpf/%.skel.h: $B/bpf/%.bpf.o
 
 -include $(shell find $B -name '*.d' -type f 2>/dev/null)
 
-run: bindtrace ## who holds PORT=8080 here, and the whole tool at work in a virtual machine if need be
+run: bindtrace ## asks about PORT=8080 here, and shows the rest in a virtual machine
 	@contrib/demo $(PORT)
 
 # ---- tests --------------------------------------------------------------------------------------
 
-test: ## everything: lint, unit, golden, fuzz corpora, and live and oracle on five kernels
+test: ## everything, on real kernels in QEMU
 	@tests/run
 
 $B/.test-deps: contrib/install-deps $B/.build-deps
@@ -101,7 +108,7 @@ $B/tests/unit/%: tests/unit/%.c $B/libbindtrace.a | $B/.test-deps
 unit: $(UNIT_BINS) ## unit tests (cmocka)
 	@tests/unit/run $(UNIT_BINS)
 
-golden: bindtrace $B/.test-deps ## reports compared with tests/golden/expected; golden-update renews them
+golden: bindtrace $B/.test-deps ## reports against tests/golden/expected; golden-update renews them
 	@tests/golden/check
 
 golden-update: bindtrace $B/.test-deps
@@ -126,12 +133,12 @@ fuzz: $(FUZZERS:%=$B/tests/fuzz/%) ## fuzz corpora as regression tests; FUZZ_SEC
 
 -include $(EXTRA_MK)
 
-live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on live kernels; KERNELS="6.1 7.2" for some of them
+live: bindtrace $B/tests/mkstate $B/.test-deps ## every cause on five kernels; KERNELS="6.1 7.2" for some of them
 	@tests/live/run $(KERNELS)
 
 ORACLE_KINDS := bind,listen,connect,udp
 
-oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## 2,000 random states and calls per kernel and kind against the kernel itself; KINDS=bind for one
+oracle: bindtrace $B/tests/bt-oracle $B/.test-deps ## random states and calls against the kernel itself, 2,000 per kernel and kind; TRIALS=60, KINDS=bind for less
 	@tests/oracle/run $(if $(KERNELS),--kernels "$(KERNELS)") --kinds $(or $(KINDS),$(ORACLE_KINDS)) --each $(or $(TRIALS),2000)
 
 gallery: bindtrace $B/tests/mkstate $B/.test-deps ## docs/CASES.md and FOLKLORE.md against real runs; gallery-update renews them

@@ -18,6 +18,7 @@
 #define BT_IPPROTO_TCP	 6
 #define BT_IPPROTO_SCTP	 132
 #define BT_TCP_SYN_SENT	 2
+#define BT_TCP_SYN_RECV	 3
 #define BT_TCP_FIN_WAIT1 4
 #define BT_TCP_FIN_WAIT2 5
 #define BT_TCP_LAST_ACK	 9

@@ -26,6 +26,10 @@ const volatile __u16 filter_protocol; /* 0: all */
 const volatile __u32 wanted_uid;
 const volatile __u8 wanted_comm[WIRE_COMM_LEN];
 
+/* Set at the end of a run: what comes from then on is not seen any more, so that the counts add up.
+ */
+volatile __u32 closed;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
@@ -203,6 +207,8 @@ static __always_inline struct scratch *event__begin(struct sock *sk, __u16 port,
 	struct scratch *scratch;
 	struct wire_conflict *event;
 
+	if (closed)
+		return NULL;
 	count(WIRE_COUNT_SEEN);
 	if (!wanted(sk, port)) {
 		count(WIRE_COUNT_FILTERED);

@@ -116,6 +116,9 @@ int tp_set_state(__u64 *ctx)
 
 	if (BPF_CORE_READ(sk, sk_protocol) != BT_IPPROTO_TCP)
 		return 0; /* MPTCP reports its own socket too */
+	/* inet_csk_clone_lock(): a new socket, with the state of its listener. */
+	if (old == BT_TCP_LISTEN && new == BT_TCP_SYN_RECV)
+		old = 0;
 	/* skc_num is 0 already when the port has been given back. */
 	port = __builtin_bswap16(BPF_CORE_READ(inet, inet_sport));
 	if (!state_wanted(&sk->__sk_common, port))

@@ -354,14 +354,15 @@ static void weigh(struct conflict_report *report)
 		report->snap.evidence = EVIDENCE_RACED;
 }
 
-int explain__record(const struct explainer *explainer, const void *data, size_t size,
+int explain__record(const struct explainer *explainer, const struct folded *folded,
 		    struct conflict_report *ret)
 {
 	struct decode_extra extra;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
-	err = decode__conflict(data, size, explainer->features->tick_ns, ret, &extra);
+	err = decode__conflict(folded->data, folded->size, explainer->features->tick_ns, ret,
+			       &extra);
 	if (err)
 		return err;
 	/* First of all: the caller may exit any moment now. */
@@ -369,6 +370,9 @@ int explain__record(const struct explainer *explainer, const void *data, size_t 
 	if (err)
 		return err;
 	ret->time_ns = realtime_of_ns(ret->time_ns);
+	ret->first_time_ns = folded->count > 1 ? realtime_of_ns(folded->first_ns) : ret->time_ns;
+	ret->count = folded->count;
+	ret->again = folded->again;
 	ret->snap.kernel = explainer->features->rules;
 	ret->snap.netns_name = netns__name_of(ret->snap.netns);
 	err = complete(explainer, ret);

@@ -4,6 +4,7 @@
 #define BINDTRACE_EXPLAIN_H
 
 #include "kernel/features.h"
+#include "kernel/fold.h"
 #include "kernel/former.h"
 #include "kernel/walk.h"
 #include "output/output.h"
@@ -18,10 +19,11 @@ struct explainer {
 };
 
 /*
- * One record of the ring buffer into a finished report, to be freed with conflict__free() whatever
- * is returned. ret is zeroed here. 0, -EBADMSG (not a record of ours) or -errno.
+ * One record of the ring buffer, and those that it stands for, into a finished report, to be freed
+ * with conflict__free() whatever is returned. ret is zeroed here. 0, -EBADMSG (not a record of
+ * ours) or -errno.
  */
-int explain__record(const struct explainer *explainer, const void *data, size_t size,
+int explain__record(const struct explainer *explainer, const struct folded *folded,
 		    struct conflict_report *ret);
 
 /*

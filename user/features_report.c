@@ -8,11 +8,16 @@
 #include "kernel/live.h"
 #include "kernel/owner_iter.h"
 #include "kernel/walk.h"
+#include "output/paragraph.h"
 #include "start.h"
+
+#define HOW_COLUMN 30
 
 static void row(const char *what, const char *answer, const char *how)
 {
-	printf("  %-22s %-4s %s\n", what, answer, how);
+	printf("  %-22s %-4s ", what, answer);
+	paragraph__wrap(stdout, how, HOW_COLUMN, HOW_COLUMN);
+	putchar('\n');
 }
 
 /*
@@ -88,7 +93,8 @@ static void show_reach(bool fexit, bool live, unsigned sees)
 		  "__inet_bind, __inet6_bind, security_socket_*, cgroup programs");
 	fexit_row("former owners, states", fexit, sees & SEES_STATES,
 		  "tcp_close, inet_twsk_alloc, inet_twsk_kill");
-	row("MPTCP", live ? "yes" : "no", "its first subflow's bind, shown as the program's own");
+	row("MPTCP", live ? "yes" : "no",
+	    live ? "its first subflow's bind, shown as the program's own" : "needs a hook");
 	if (sees & SEES_SCTP)
 		row("SCTP", "part", "that a bind() was refused, not by whom");
 	else
@@ -130,7 +136,7 @@ int features_report__run(const struct options *opts)
 	if (features.lack) {
 		row("BPF tracing", "no", features__lack_text(features.lack));
 		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
-		row("live, -- COMMAND", "no", "");
+		row("live, -- COMMAND", "no", "needs BPF");
 		return check_printed(features__is_refused(&features) ? EXIT_NOT_PERMITTED
 								     : EXIT_KERNEL);
 	}

@@ -40,6 +40,7 @@ struct oneshot {
 	struct port_set shown; /* ports that were reported of some namespace */
 	bool have_device;      /* some namespace has the one of --device */
 	int64_t deadline_ns;   /* of --wait, for all namespaces together */
+	bool told_waiting;     /* that it is on, to who sees nothing happen */
 	bool interrupted;      /* that wait, by a signal */
 	enum exit_status status;
 };
@@ -59,24 +60,24 @@ static const char *diag_note(const struct oneshot *shot, bool bound_visible)
 {
 	if (shot->features.lack == LACK_PERMISSION && geteuid())
 		return bound_visible
-			       ? "run as root, bindtrace also shows the owners of other users' "
+			       ? "Run as root, bindtrace also shows the owners of other users' "
 				 "sockets and the "
-				 "SO_REUSEADDR of every socket, TIME_WAIT included"
-			       : "run as root, bindtrace also shows sockets that are bound but do "
+				 "SO_REUSEADDR of every socket, TIME_WAIT included."
+			       : "Run as root, bindtrace also shows sockets that are bound but do "
 				 "not listen, the "
 				 "owners "
-				 "of other users' sockets and the SO_REUSEADDR of every socket";
+				 "of other users' sockets and the SO_REUSEADDR of every socket.";
 	if (features__is_refused(&shot->features))
 		return bound_visible
-			       ? "where BPF is permitted, bindtrace also shows the SO_REUSEADDR of "
-				 "every socket, TIME_WAIT included"
-			       : "where BPF is permitted, bindtrace also shows sockets that are "
-				 "bound but do not listen, and the SO_REUSEADDR of every socket";
+			       ? "Where BPF is permitted, bindtrace also shows the SO_REUSEADDR of "
+				 "every socket, TIME_WAIT included."
+			       : "Where BPF is permitted, bindtrace also shows sockets that are "
+				 "bound but do not listen, and the SO_REUSEADDR of every socket.";
 	return bound_visible
-		       ? "a kernel with BPF tracing would also tell the SO_REUSEADDR and "
-			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets"
-		       : "a kernel with BPF tracing would also show sockets that are bound but "
-			 "do not listen, and the options of TIME_WAIT sockets";
+		       ? "A kernel with BPF tracing would also tell the SO_REUSEADDR and "
+			 "SO_REUSEPORT of TIME_WAIT and orphaned sockets."
+		       : "A kernel with BPF tracing would also show sockets that are bound but "
+			 "do not listen, and the options of TIME_WAIT sockets.";
 }
 
 static int list_sockets(const struct oneshot *shot, uint16_t port, struct snapshot *snap,
@@ -157,8 +158,8 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 }
 
 static const char udp_note[] =
-	"more than ten UDP sockets share this port's slot of the kernel's table: kernels without "
-	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address";
+	"More than ten UDP sockets share this port's slot of the kernel's table: kernels without "
+	"a fix of 2026 then let a bind to a wildcard pass sockets that are bound to one address.";
 
 static void add_udp_note(struct port_report *report)
 {
@@ -284,6 +285,23 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	return err;
 }
 
+/* Like the first line of a live run. */
+static void tell_waiting(struct oneshot *shot)
+{
+	const struct options *opts = shot->opts;
+	char what[32] = "these ports", limit[40] = "";
+
+	if (shot->told_waiting || opts->quiet || opts->json)
+		return;
+	shot->told_waiting = true;
+	for (uint32_t port = 1; opts->ports.count == 1 && port <= 65535; port++)
+		if (port_set__has(&opts->ports, port))
+			snprintf(what, sizeof(what), "port %u", port);
+	if (opts->wait_s > 0)
+		snprintf(limit, sizeof(limit), ", %g s at most", opts->wait_s);
+	log__line("waiting for %s%s; Ctrl-C ends it", what, limit);
+}
+
 static int check_ports(void *ctx, enum tri *ret_free)
 {
 	struct waiter *waiter = ctx;
@@ -297,6 +315,8 @@ static int check_ports(void *ctx, enum tri *ret_free)
 		if (port_set__has(&waiter->shot->opts->ports, port))
 			err = check_port(waiter, port, ret_free);
 	}
+	if (!err && *ret_free != TRI_YES)
+		tell_waiting(waiter->shot);
 	return err;
 }
 

@@ -54,6 +54,7 @@ static const char *first_live_option(const struct options *opts)
 	       : first_filter(opts)   ? first_filter(opts)
 	       : opts->count	      ? "--count"
 	       : opts->duration_s > 0 ? "--duration"
+	       : opts->have_fold      ? "--fold"
 				      : NULL;
 }
 

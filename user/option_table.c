@@ -39,6 +39,10 @@ const struct argp_option option_table[] = {
 	 "changes of TCP states on these ports and this address, too, whoever calls", 3},
 	{"count", KEY_COUNT, "N", 0, "stop after N conflicts", 3},
 	{"duration", KEY_DURATION, "SECONDS", 0, "stop after that time", 3},
+	{"fold", KEY_FOLD, "SECONDS", 0,
+	 "identical refusals within SECONDS are one report with a count (default 1; 0: each is "
+	 "reported)",
+	 3},
 	{"cross-check", KEY_CROSS_CHECK, 0, 0,
 	 "compare each report with the socket that the kernel itself names", 3},
 	{0, 0, 0, 0, "Output:", 4},

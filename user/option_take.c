@@ -255,6 +255,9 @@ int parse__take(struct parse *p, int key, const char *arg)
 		return value_result(p, "--count", arg, value__count(arg, &opts->count));
 	case KEY_DURATION:
 		return value_result(p, "--duration", arg, value__seconds(arg, &opts->duration_s));
+	case KEY_FOLD:
+		opts->have_fold = true;
+		return value_result(p, "--fold", arg, value__fold(arg, &opts->fold_s));
 	case KEY_HOOKS:
 		return take_hooks(p, arg);
 	case KEY_COLOR:

@@ -8,8 +8,9 @@
 #include <string.h>
 #include "option_values.h"
 
-#define MAX_SECONDS 1e9
-#define PID_LIMIT   (1u << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
+#define MAX_SECONDS	 1e9
+#define MAX_FOLD_SECONDS 3600
+#define PID_LIMIT	 (1u << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 
 bool port_set__has(const struct port_set *set, uint16_t port)
 {
@@ -270,6 +271,23 @@ const char *value__seconds(const char *text, double *ret_seconds)
 		return "write more than 0 and at most 1000000000 seconds";
 	*ret_seconds = seconds;
 	return NULL;
+}
+
+const char *value__fold(const char *text, double *ret_seconds)
+{
+	double seconds;
+
+	/* No window at all has no unit, and no point. */
+	if (text[strspn(text, "0.")] == '\0' && strchr(text, '0') &&
+	    strchr(text, '.') == strrchr(text, '.')) {
+		*ret_seconds = 0;
+		return NULL;
+	}
+	if (!value__seconds(text, &seconds) && seconds <= MAX_FOLD_SECONDS) {
+		*ret_seconds = seconds;
+		return NULL;
+	}
+	return "write a number of seconds up to 3600, as 1 or 0.5; 0 reports each refusal";
 }
 
 int value__choice(const char *text, const char *const *names)

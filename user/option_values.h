@@ -33,6 +33,8 @@ const char *value__file(const char *text, char **ret_path);
 
 const char *value__count(const char *text, uint64_t *ret_count);
 const char *value__seconds(const char *text, double *ret_seconds);
+/* 0 as well. */
+const char *value__fold(const char *text, double *ret_seconds);
 
 /* One of names (NULL-terminated): its index, or -1. */
 int value__choice(const char *text, const char *const *names);

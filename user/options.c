@@ -107,6 +107,8 @@ static int finish(struct parse *p, const struct argp_state *state)
 	opts->want_ipv4 =
 		!p->only_ipv6 && !(opts->have_address && opts->address_family == AF_INET6);
 	opts->want_ipv6 = !p->only_ipv4 && !(opts->have_address && opts->address_family == AF_INET);
+	if (!opts->have_fold)
+		opts->fold_s = 1;
 	opts->mode = chosen_mode(p);
 	return 0;
 }

@@ -88,6 +88,8 @@ struct options {
 
 	uint64_t count;	   /* --count, 0: no limit */
 	double duration_s; /* --duration, 0: no limit */
+	bool have_fold;
+	double fold_s; /* --fold: identical refusals within it are one report; 0: each its own */
 	bool json;
 	bool journal; /* --journal: priorities before the lines, where they go to the journal */
 	enum color_when color;

@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include "command.h"
 #include "confine.h"
@@ -28,6 +29,9 @@
 #include "sink.h"
 #include "start.h"
 
+#define LOST_PERIOD_NS 1000000000 /* between two "lost" lines */
+#define STUCK_AFTER_MS 10000	  /* told to stop, and the output takes nothing */
+
 struct session {
 	const struct options *opts;
 	struct features features;
@@ -38,14 +42,28 @@ struct session {
 	struct command command;
 	struct notify notify;
 	sigset_t old_mask;
+	struct fold *fold;
 	int signal_fd, timer_fd;
-	uint64_t reported;
+	int tick_fd;	       /* what is held or lost is told then */
+	int64_t tick_ns;       /* CLOCK_MONOTONIC; -1: not armed */
+	uint64_t reported;     /* calls, not reports */
 	uint64_t lost_told;    /* losses already in a "lost" line */
+	int64_t lost_told_ns;  /* CLOCK_MONOTONIC of that line */
 	uint64_t malformed;    /* records that were not ours: a bug, counted as lost */
 	uint64_t own_filtered; /* dropped here: the address filter */
 	int failure;	       /* an exit status, once what went wrong has been told */
 	bool stop;
+	bool enough;	       /* --count: what else there is was not asked for */
+	unsigned told_to_stop; /* by so many signals */
 };
+
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
 
 static bool address_wanted(const struct options *opts, uint16_t family,
 			   const struct ip_addr *address)
@@ -56,16 +74,20 @@ static bool address_wanted(const struct options *opts, uint16_t family,
 	       (opts->address_family == family && ip_addr__equal(&opts->address, address));
 }
 
-static int on_refusal(struct session *session, const void *data, size_t size)
+static int on_refusals(void *ctx, const struct folded *folded)
 {
+	struct session *session = ctx;
 	struct conflict_report report;
-	int err = explain__record(&session->explainer, data, size, &report);
+	int err = explain__record(&session->explainer, folded, &report);
 
-	if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
-		session->own_filtered++;
+	if (err == -EBADMSG) {
+		session->malformed += folded->count;
+		err = 0;
+	} else if (!err && !address_wanted(session->opts, report.req.family, &report.req.addr)) {
+		session->own_filtered += folded->count;
 	} else if (!err) {
 		err = sink__conflict(&session->sink, &report);
-		session->reported += !err;
+		session->reported += err ? 0 : folded->count;
 	}
 	conflict__free(&report);
 	return err;
@@ -100,22 +122,28 @@ static int on_state(struct session *session, const void *data, size_t size)
 	return err;
 }
 
+static void look_for_enough(struct session *session)
+{
+	session->enough = session->opts->count && session->reported >= session->opts->count;
+	session->stop |= session->enough;
+}
+
 static int on_record(void *ctx, const void *data, size_t size)
 {
 	struct session *session = ctx;
 	const struct wire_conflict *wire = data;
 	int err;
 
-	if (session->stop)
-		return 0; /* --count reached: what is left in the ring was not asked for */
+	if (session->enough)
+		return 0;
 	switch (decode__kind(data, size)) {
 	case WIRE_STATE:
 		err = on_state(session, data, size);
 		break;
 	case WIRE_CONFLICT:
-		err = size >= offsetof(struct wire_conflict, socks) && !wire->error
-			      ? on_bind(session, data, size)
-			      : on_refusal(session, data, size);
+		err = size < offsetof(struct wire_conflict, socks) ? -EBADMSG
+		      : wire->error ? fold__offer(session->fold, data, size, on_refusals, session)
+				    : on_bind(session, data, size);
 		break;
 	default:
 		err = -EBADMSG;
@@ -124,8 +152,7 @@ static int on_record(void *ctx, const void *data, size_t size)
 		session->malformed++;
 		err = 0;
 	}
-	if (session->opts->count && session->reported >= session->opts->count)
-		session->stop = true;
+	look_for_enough(session);
 	return err;
 }
 
@@ -140,25 +167,65 @@ static int count(struct session *session, struct run_stop *stop)
 	return err;
 }
 
-static int tell_losses(struct session *session)
+/* A line a second, however much is lost. *ret_next_ns: when there is another one to tell, or -1. */
+static int tell_losses(struct session *session, int64_t now_ns, int64_t *ret_next_ns)
 {
 	struct run_stop stop = {};
 	uint64_t lost;
 	int err = count(session, &stop);
 
+	*ret_next_ns = -1;
 	if (err || stop.lost == session->lost_told)
 		return err;
+	if (session->lost_told && now_ns - session->lost_told_ns < LOST_PERIOD_NS) {
+		*ret_next_ns = session->lost_told_ns + LOST_PERIOD_NS;
+		return 0;
+	}
 	lost = stop.lost - session->lost_told;
 	session->lost_told = stop.lost;
+	session->lost_told_ns = now_ns;
 	return sink__lost(&session->sink, stop.time_ns, lost);
 }
 
+/* Only while something is held: nothing wakes an idle run. */
+static int arm_tick(struct session *session, int64_t next_ns)
+{
+	struct itimerspec when = {};
+
+	if (next_ns == session->tick_ns)
+		return 0;
+	session->tick_ns = next_ns;
+	if (next_ns >= 0) {
+		when.it_value.tv_sec = next_ns / 1000000000;
+		when.it_value.tv_nsec = next_ns % 1000000000;
+	}
+	return timerfd_settime(session->tick_fd, TFD_TIMER_ABSTIME, &when, NULL) ? -errno : 0;
+}
+
+/* What is due by now, and when the next is. */
+static int tick(struct session *session)
+{
+	int64_t now_ns = monotonic_ns(), lost_ns, next_ns;
+	int err = session->enough ? 0 : fold__tell(session->fold, now_ns, on_refusals, session);
+
+	look_for_enough(session);
+	if (!err)
+		err = tell_losses(session, now_ns, &lost_ns);
+	if (err)
+		return err;
+	next_ns = fold__next_ns(session->fold);
+	return arm_tick(session,
+			lost_ns >= 0 && (next_ns < 0 || lost_ns < next_ns) ? lost_ns : next_ns);
+}
+
+/* 0, 1 when there may be more, or -errno. */
 static int drain(struct session *session)
 {
-	int err = live__drain(session->live, on_record, session);
+	int more = live__drain(session->live, on_record, session);
+	int err = more < 0 ? more : tick(session);
 
 	metering__arm(&session->sink.metering);
-	return err ?: tell_losses(session);
+	return err ?: more;
 }
 
 /* What only the kernel counts (filtered, skipped) wakes nobody: it is as of now. */
@@ -180,14 +247,15 @@ static void write_metrics(struct session *session)
 
 static void on_signal(struct session *session)
 {
-	struct signalfd_siginfo info;
+	struct signalfd_siginfo info = {};
 
 	if (read(session->signal_fd, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo == SIGCHLD) {
 		command__reap(&session->command);
 		session->stop |= session->command.exited;
-	} else if (!session->command.pid) {
+	} else if (!session->command.pid || session->command.exited) {
+		session->told_to_stop++;
 		session->stop = true;
 	} else if (info.ssi_signo == SIGTERM) {
 		/* A terminal sends SIGINT to the command itself; SIGTERM came to us alone. */
@@ -211,8 +279,45 @@ static void tell_alive(struct session *session)
 		     (unsigned long long)session->reported, (unsigned long long)session->lost_told);
 }
 
-/* What the loop waits for; the ring last, since it can be left out. */
-enum { FD_SIGNAL, FD_TIMER, FD_METRICS, FD_WATCHDOG, FD_RING, N_FDS };
+/*
+ * Who does not read what we write must not keep us from our signals. Told to stop, we wait for them
+ * a little while, told once more, not at all; what they have not taken then counts as lost.
+ */
+static int wait_writable(void *ctx, FILE *stream)
+{
+	struct session *session = ctx;
+	struct pollfd fds[] = {
+		{.fd = fileno(stream), .events = POLLOUT},
+		{.fd = session->signal_fd, .events = POLLIN},
+	};
+
+	for (;;) {
+		int n = poll(fds, 2,
+			     !session->told_to_stop	  ? -1
+			     : session->told_to_stop == 1 ? STUCK_AFTER_MS
+							  : 0);
+
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n > 0 && fds[0].revents)
+			return 0;
+		if (!n)
+			return -ECANCELED;
+		if (n > 0)
+			on_signal(session);
+	}
+}
+
+/* What the loop waits for; the last two are left out when reports can't be written any more. */
+enum { FD_SIGNAL, FD_TIMER, FD_METRICS, FD_WATCHDOG, FD_TICK, FD_RING, N_FDS };
+
+static void clear_timer(int fd)
+{
+	uint64_t expirations;
+
+	if (read(fd, &expirations, sizeof(expirations)) < 0)
+		expirations = 0; /* it was set anew meanwhile */
+}
 
 static void loop(struct session *session)
 {
@@ -221,12 +326,13 @@ static void loop(struct session *session)
 		[FD_TIMER] = {.fd = session->timer_fd, .events = POLLIN},
 		[FD_METRICS] = {.fd = session->sink.metering.timer_fd, .events = POLLIN},
 		[FD_WATCHDOG] = {.fd = session->notify.watchdog_fd, .events = POLLIN},
+		[FD_TICK] = {.fd = session->tick_fd, .events = POLLIN},
 		[FD_RING] = {.fd = live__fd(session->live), .events = POLLIN},
 	};
 
 	while (!session->stop) {
 		/* Nobody takes the reports any more: no look at the ring. */
-		int err = 0, n = session->failure ? FD_RING : N_FDS;
+		int err = 0, n = session->failure ? FD_TICK : N_FDS;
 
 		if (poll(fds, n, -1) < 0) {
 			if (errno == EINTR)
@@ -240,9 +346,14 @@ static void loop(struct session *session)
 			session->stop = true;
 		if (fds[FD_METRICS].revents)
 			write_metrics(session);
-		if (n == N_FDS && fds[FD_RING].revents && !session->stop)
+		if (n == N_FDS && fds[FD_TICK].revents) {
+			clear_timer(session->tick_fd);
+			session->tick_ns = -1;
+			err = tick(session);
+		}
+		if (!err && n == N_FDS && fds[FD_RING].revents && !session->stop)
 			err = drain(session);
-		if (err)
+		if (err < 0)
 			fail(session, err);
 		if (fds[FD_WATCHDOG].revents)
 			tell_alive(session);
@@ -271,7 +382,8 @@ static int start_timer(struct session *session)
 	struct itimerspec when = {};
 
 	session->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	if (session->timer_fd < 0)
+	session->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (session->timer_fd < 0 || session->tick_fd < 0)
 		return -errno;
 	if (!(seconds > 0))
 		return 0;
@@ -456,23 +568,61 @@ static void settle(struct session *session)
 	notify__send(&session->notify, "READY=1\nSTATUS=Watching");
 }
 
+/* All that was seen until now, unless one is told to stop once more, or has --count of them. */
+static int drain_rest(struct session *session)
+{
+	unsigned told = session->told_to_stop;
+	int more = 1;
+
+	while (more > 0 && session->told_to_stop == told) {
+		more = drain(session);
+		on_signal(session);
+	}
+	if (more < 0 || session->enough)
+		return more < 0 ? more : 0;
+	return fold__tell(session->fold, INT64_MAX, on_refusals, session);
+}
+
+/* What was seen was reported or filtered out, or else it is lost. */
+static int count_all(struct session *session, struct run_stop *stop)
+{
+	int err = count(session, stop);
+
+	stop->skipped = live__skipped(session->live);
+	if (!err && !session->enough && stop->seen >= stop->filtered + stop->delivered)
+		stop->lost = stop->seen - stop->filtered - stop->delivered;
+	return err;
+}
+
+/* Nobody takes the reports: how much they have missed is said here. */
+static void tell_missed(struct session *session)
+{
+	struct run_stop stop = {};
+
+	if (!count_all(session, &stop) && stop.lost)
+		log__line("%llu of %llu calls seen were not reported",
+			  (unsigned long long)stop.lost, (unsigned long long)stop.seen);
+}
+
 static int finish(struct session *session)
 {
 	struct run_stop stop = {};
 	int status, err;
 
+	live__close(session->live);
 	if (session->failure) {
 		count_metrics(session);
+		tell_missed(session);
 		return session->failure;
 	}
-	session->stop = session->opts->count && session->reported >= session->opts->count;
-	err = drain(session);
+	err = drain_rest(session);
 	if (!err)
-		err = count(session, &stop);
-	stop.skipped = live__skipped(session->live);
+		err = count_all(session, &stop);
 	if (!err)
 		err = sink__stop(&session->sink, &stop);
 	status = err ? (int)start__report_error(err) : stop.lost ? EXIT_RUNTIME : EXIT_OK;
+	if (err)
+		tell_missed(session);
 	/* The command's own status is the contract, but a write error must not look like success.
 	 */
 	if (session->command.pid && session->command.exited && !err)
@@ -491,6 +641,9 @@ static void session__free(struct session *session)
 		close(session->signal_fd);
 	if (session->timer_fd >= 0)
 		close(session->timer_fd);
+	if (session->tick_fd >= 0)
+		close(session->tick_fd);
+	fold__free(session->fold);
 }
 
 static int run(struct session *session)
@@ -513,7 +666,9 @@ static int run(struct session *session)
 			 session->explainer.own_netns, &session->sink);
 	if (err)
 		return err;
-	err = block_signals(session);
+	output__wait_with(session->sink.out, wait_writable, session);
+	session->fold = fold__new((int64_t)(opts->fold_s * 1e9));
+	err = session->fold ? block_signals(session) : -ENOMEM;
 	if (!err)
 		err = start_timer(session);
 	if (err)
@@ -537,8 +692,12 @@ static int run(struct session *session)
 
 int session__run(const struct options *opts)
 {
-	struct session session = {
-		.opts = opts, .signal_fd = -1, .timer_fd = -1, .notify = {-1, -1}};
+	struct session session = {.opts = opts,
+				  .signal_fd = -1,
+				  .timer_fd = -1,
+				  .tick_fd = -1,
+				  .tick_ns = -1,
+				  .notify = {-1, -1}};
 	int status = run(&session);
 
 	session__free(&session);

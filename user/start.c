@@ -115,6 +115,9 @@ enum exit_status start__report_error(int err)
 		log__line(
 			"standard output is closed; redirect it, to /dev/null if nobody reads it");
 		return EXIT_RUNTIME;
+	case -ECANCELED:
+		log__line("standard output was not read any more; the rest is lost");
+		return EXIT_RUNTIME;
 	case -EPIPE:
 		log__line("standard output was closed by its reader; the rest is lost");
 		return EXIT_RUNTIME;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/membarrier.h>
 #include <linux/nsfs.h>
 #include <linux/perf_event.h>
 #include <linux/sockios.h>
@@ -182,10 +183,18 @@ static int allow_mapping(scmp_filter_ctx filter)
 	return err ?: allow_if(filter, "mprotect", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 }
 
+/* A wait for the kernel's grace period, and nothing else that membarrier() can do. */
+static int allow_barrier(scmp_filter_ctx filter)
+{
+	return allow_if(filter, "membarrier", SCMP_A0(SCMP_CMP_EQ, MEMBARRIER_CMD_GLOBAL));
+}
+
 static int allow_partly(scmp_filter_ctx filter)
 {
 	int err = allow_mapping(filter);
 
+	if (!err)
+		err = allow_barrier(filter);
 	for (size_t i = 0; i < N(commands) && !err; i++)
 		err = allow_if(filter, "bpf", SCMP_A0(SCMP_CMP_EQ, commands[i]));
 	for (size_t i = 0; i < N(requests) && !err; i++)

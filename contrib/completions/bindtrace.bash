@@ -43,7 +43,7 @@ _bindtrace_value() {
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		;;
-	--port | -P | --address | -a | --count | --duration) ;;
+	--port | -P | --address | -a | --count | --duration | --fold) ;;
 	*) return 1 ;;
 	esac
 }
@@ -52,7 +52,7 @@ _bindtrace() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i
 	local options='-4 -6 -P --port -a --address --proto --netns --reuseaddr --reuseport --v6only
 		--device --uid --wait --follow -p --pid --comm -u --uid-filter -c --cgroup --all --states
-		--count --duration --cross-check --record --replay --metrics -j --json --json-schema --journal --color
+		--count --duration --fold --cross-check --record --replay --metrics -j --json --json-schema --journal --color
 		-q --quiet -v --verbose --features --hooks --btf -h --help -V --version'
 
 	COMPREPLY=()

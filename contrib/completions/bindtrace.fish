@@ -44,6 +44,7 @@ complete -c bindtrace -l all -d 'Successful binds, too'
 complete -c bindtrace -l states -d 'Changes of TCP states, too'
 complete -c bindtrace -l count -x -d 'Stop after so many conflicts'
 complete -c bindtrace -l duration -x -d 'Stop after that time, in seconds'
+complete -c bindtrace -l fold -x -d 'Identical refusals within that time, in seconds, are one report'
 complete -c bindtrace -l cross-check -d 'Compare with the socket that the kernel names'
 
 complete -c bindtrace -l record -r -F -d 'Write the evidence to a new file'

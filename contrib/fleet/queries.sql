@@ -4,7 +4,7 @@
 \pset null '-'
 
 \echo Which services were refused, by which cause, on which hosts, in the last hour?
-select service, cause, protocol, port, count(*) as refusals,
+select service, cause, protocol, port, sum(calls) as refusals,
 	string_agg(distinct host, ', ' order by host) as hosts, max(time)::timestamptz(0) as last
 from bindtrace.event
 where type = 'conflict' and time > now() - interval '1 hour'
@@ -12,13 +12,16 @@ group by service, cause, protocol, port
 order by refusals desc, service, cause;
 
 \echo Who keeps taking port :port?
-select coalesce(holder, 'nobody') as holder, former, state, count(distinct (run, seq)) as refusals,
+select holder, former, state, sum(calls) as refusals,
 	string_agg(distinct host, ', ' order by host) as hosts,
 	string_agg(distinct service, ', ' order by service) as refused,
 	max(time)::timestamptz(0) as last
-from bindtrace.blocker
-where port = :port
-group by coalesce(holder, 'nobody'), former, state
+from (
+	-- once a line, however many sockets and owners of the kind it has
+	select distinct coalesce(holder, 'nobody') as holder, former, state, run, seq, calls, host, service, time
+	from bindtrace.blocker where port = :port
+) line
+group by holder, former, state
 order by refusals desc, holder, state;
 
 \echo What is not here: runs with a gap, or that lost something themselves

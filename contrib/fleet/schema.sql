@@ -16,6 +16,9 @@ create table bindtrace.event (
 	cause text generated always as (line ->> 'cause') stored,
 	protocol text generated always as (line ->> 'protocol') stored,
 	port integer generated always as ((line #>> '{local,port}')::integer) stored,
+	-- identical refusals within a second are one line
+	calls bigint generated always as (case line ->> 'type' when 'conflict' then
+		coalesce((line ->> 'count')::bigint, 1) end) stored,
 	service text generated always as
 		(coalesce(line #>> '{process,unit}', line #>> '{process,comm}')) stored,
 	primary key (run, seq)
@@ -67,7 +70,7 @@ create function bindtrace.list(j jsonb) returns jsonb language sql immutable par
 -- Who held the address, one row for each blocker's owner in a line (the line may be cut: blockers has
 -- the most relevant, blockers_total counts all).
 create view bindtrace.blocker as
-select e.run, e.seq, e.host, e.time, e.protocol, e.port, e.cause, e.service,
+select e.run, e.seq, e.host, e.time, e.calls, e.protocol, e.port, e.cause, e.service,
 	b ->> 'state' as state, b ->> 'role' as role,
 	coalesce(o ->> 'unit', o ->> 'comm') as holder, o ->> 'exe' as exe, (o ->> 'pid')::bigint as pid,
 	jsonb_array_length(bindtrace.list(b -> 'owners')) = 0 and o is not null as former

@@ -79,7 +79,8 @@ static void refused(struct scene *s, const char *addr, uint16_t port, const char
 {
 	struct conflict_report *c = &s->conflict;
 
-	c->time_ns = SCENE_TIME_NS;
+	c->time_ns = c->first_time_ns = SCENE_TIME_NS;
+	c->count = 1;
 	c->syscall = "bind";
 	c->error = c->facts.error = EADDRINUSE;
 	c->kernel_agrees = TRI_UNKNOWN;
@@ -273,6 +274,15 @@ static void listener(struct scene *s)
 	for (int i = 0; i < 4; i++)
 		held_by(s, 12 + i, "nginx", "nginx.service", 6, i ? TRI_NO : TRI_YES);
 	s->expected = CAUSE_LISTENER;
+}
+
+/* A program that does not stop trying. */
+static void listener_again(struct scene *s)
+{
+	listener(s);
+	s->conflict.count = 153;
+	s->conflict.first_time_ns = SCENE_TIME_NS - 990000000;
+	s->conflict.again = true;
 }
 
 static void listener_self(struct scene *s)
@@ -535,6 +545,15 @@ static void half_taken(struct scene *s)
 	s->expected = CAUSE_LISTENER;
 }
 
+/* A server on [::], as most of them do it: each wildcard is refused for a reason of its own. */
+static void both_taken(struct scene *s)
+{
+	asked(s, 8080);
+	add_sock(s, STATE_LISTEN, "::")->v6only = TRI_NO;
+	held_by(s, 31, "node", "shop.service", 18, TRI_YES);
+	s->expected = CAUSE_DUAL_STACK;
+}
+
 /* One address asked about, and another one on the port. */
 static void one_address(struct scene *s)
 {
@@ -683,6 +702,7 @@ const struct scene_row scene_rows[] = {
 	{"closing_orphan", closing_orphan},
 	{"closing_last_ack", closing_last_ack},
 	{"listener", listener},
+	{"listener_again", listener_again},
 	{"listener_self", listener_self},
 	{"listener_port", listener_port},
 	{"dual_stack", dual_stack},
@@ -708,6 +728,7 @@ const struct scene_row scene_rows[] = {
 	{"unexplained", unexplained},
 	{"empty_port", empty_port},
 	{"half_taken", half_taken},
+	{"both_taken", both_taken},
 	{"unnamed_netns", unnamed_netns},
 	{"one_address", one_address},
 	{"unknown", unknown},

@@ -62,7 +62,11 @@ class Child:
             self.run(there, function, args, comm)
         there.close()
         self.pipe = here
-        self.value = self.read()
+        try:
+            self.value = self.read()
+        except Failure:
+            self.end()
+            raise
 
     @staticmethod
     def run(pipe, function, args, comm):
@@ -177,7 +181,7 @@ def own_netns(ports=None):
 
 
 def ip(*args):
-    subprocess.run(["ip", *args], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run(["ip", *args], check=True, stdin=subprocess.DEVNULL, timeout=DEADLINE)
 
 
 def has_tcp(port, state, files=("tcp", "tcp6")):

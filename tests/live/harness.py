@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs tests one after the other and counts them; nothing here knows about bindtrace."""
+import faulthandler
 import fnmatch
+import glob
+import os
 import sys
+import threading
 import time
 import traceback
 
 DEADLINE = 200  # seconds, before a test gives up; a guest under emulation, on a busy host
+LAST_RESORT = 3 * DEADLINE  # no test has this long: it hangs where no deadline is
 
 
 class Skip(Exception):
@@ -50,6 +55,54 @@ def read_deny(path="/vm/deny"):
         return {}
 
 
+def tell_processes():
+    """Where everybody hangs, as far as the kernel tells."""
+    for path in sorted(glob.glob("/proc/[0-9]*"), key=lambda p: int(p.rsplit("/", 1)[1])):
+        try:
+            with open(f"{path}/cmdline", "rb") as file:
+                command = file.read().replace(b"\0", b" ").decode(errors="replace").strip()
+            if not command:
+                continue
+            with open(f"{path}/stack", encoding="ascii") as file:
+                stack = " < ".join(line.split()[-1].partition("+")[0] for line in file)
+            print(f"    {path[6:]} {command[:100]}: {stack}")
+        except OSError:
+            pass  # gone meanwhile
+    try:
+        with open("/proc/sysrq-trigger", "w", encoding="ascii") as file:
+            file.write("w")  # and who is blocked, in the kernel's log
+    except OSError:
+        pass  # a kernel without it
+
+
+class Watchdog:
+    """Ends the whole run when it gets on no more: in which test, and where, is then known."""
+
+    def __init__(self, runner):
+        self.runner, self.at, self.timer = runner, "", None
+
+    def pet(self, at):
+        self.stop()
+        self.at = at
+        self.timer = threading.Timer(LAST_RESORT, self.bark)
+        self.timer.daemon = True
+        self.timer.start()
+
+    def stop(self):
+        if self.timer:
+            self.timer.cancel()
+
+    def bark(self):
+        try:
+            print(f"not ok {self.at}\n    hangs: no further after {LAST_RESORT} s", flush=True)
+            faulthandler.dump_traceback(sys.stdout)
+            tell_processes()
+            self.runner.failed += 1
+            self.runner.tell_sum()
+        finally:
+            os._exit(1)  # pylint: disable=protected-access
+
+
 class Runner:
     """A suite is a generator that takes `selected` and yields (name, function) pairs."""
 
@@ -58,6 +111,7 @@ class Runner:
         self.deny = read_deny()
         self.verbose = verbose
         self.passed = self.failed = self.skipped = 0
+        self.watchdog = Watchdog(self)
 
     def denied(self, name):
         for pattern, reason in self.deny.items():
@@ -74,6 +128,7 @@ class Runner:
     def run_one(self, name, function):
         if not self.wanted(name):
             return
+        self.watchdog.pet(name)
         reason = self.denied(name)
         start = time.monotonic()
         try:
@@ -98,12 +153,18 @@ class Runner:
             print(f"    {line}")
         sys.stdout.flush()
 
+    def tell_sum(self):
+        print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped",
+              flush=True)
+
     def run(self, suites):
         for suite in suites:
             start = time.monotonic()
+            self.watchdog.pet(suite.__name__)
             try:
                 for name, function in suite(self.selected):
                     self.run_one(name, function)
+                    self.watchdog.pet(f"{suite.__name__}, after {name}")
             except Skip as skip:
                 self.skipped += 1
                 print(f"ok {suite.__name__} # SKIP {skip}")
@@ -114,6 +175,6 @@ class Runner:
         if not self.passed + self.failed + self.skipped:
             self.failed += 1
             print("not ok selection\n    no test has such a name")
-        print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped",
-              flush=True)
+        self.watchdog.stop()
+        self.tell_sum()
         return 1 if self.failed else 0

@@ -31,6 +31,7 @@ import test_sctp
 import test_servers
 import test_states
 import test_states_live
+import test_storm
 import test_udp
 import test_wait
 from child import Recorded
@@ -44,7 +45,7 @@ SUITES = [
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
-    test_crowd.churn, test_crowd.crowd,
+    test_crowd.churn, test_crowd.crowd, test_storm.storm,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 from harness import DEADLINE, check, contains, same
-from state import Bind, State, new_port, new_socket
+from state import Bind, State, new_port, new_socket, read_line
 from tool import KERNEL, MKSTATE_EXE, Shared, Started, Tracer, refused_usage, run
 
 AS_USER = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]
@@ -68,13 +68,13 @@ def check_user_own():
         [*AS_USER, MKSTATE_EXE, "listener", "--port", str(port), "--reuseaddr"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        check(process.stdout.readline().startswith(b"ready"), "mkstate has failed")
+        check(read_line(process, "mkstate").startswith("ready"), "mkstate has failed")
         holder = check_diag(port, 1, "EADDRINUSE")["holders"][0]
         same("comm", [x["comm"] for x in holder["owners"]], ["bt-listener"])
         same("SO_REUSEADDR", holder["reuseaddr"], True)
     finally:
         process.stdin.close()
-        process.wait()
+        process.wait(DEADLINE)
 
 
 def check_user_live():
@@ -200,7 +200,7 @@ def check_gone():
     Shared.get()
     with State("bound_only", port=new_port()) as state:
         done = subprocess.run([MKSTATE_EXE, "bind", "--comm", "bt-short", str(state.port)],
-                              stdout=subprocess.PIPE, check=False)
+                              stdout=subprocess.PIPE, check=False, timeout=DEADLINE)
     same("exit status of the bind", done.returncode, 1)
     line = Shared.get().wait(lambda x: x["type"] == "conflict" and
                              x["local"]["port"] == state.port, "conflict")

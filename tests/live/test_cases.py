@@ -4,7 +4,7 @@ import os
 import re
 import socket
 
-from harness import check, same, until
+from harness import DEADLINE, check, same, until
 from state import marker, new_port, new_socket, refused
 from tool import PAIR, Shared
 
@@ -57,7 +57,8 @@ class Served:
     def __init__(self, port, reuseaddr=False, address="0.0.0.0", client="127.0.0.1"):
         self.port = port
         self.listener = new_socket(address, port, reuseaddr, listen=True)
-        self.client = socket.create_connection((client, port))
+        self.client = socket.create_connection((client, port), DEADLINE)
+        self.listener.settimeout(DEADLINE)
         self.conn, _ = self.listener.accept()
         self.client.sendall(b"hello")
         check(self.conn.recv(5) == b"hello", "no echo")

@@ -54,6 +54,7 @@ def check_same_tuple(address, function, state):
         check(0 < blocker["expires_ms"] <= 60000, f"expires_ms: {blocker['expires_ms']}")
         same("former owner", blocker["former_owner"]["pid"], pid)
         check(fixes_with(line, "wait_ms"), f"no wait: {line['fixes']}")
+        check(line["facts"]["tw_reuse"] in (0, 1, 2), f"tcp_tw_reuse: {line['facts']}")
     check(fixes_with(line, "port"), f"no other port: {line['fixes']}")
     contains("summary", line["summary"], "connect", "8888")
 

@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from child import LIBC, Child, Recorded, attempt, keep, recorded, sock
-from harness import Skip, check, contains, same
+from harness import DEADLINE, Skip, check, contains, same
 from state import child_of, new_port, new_socket, read_line
 from tool import run
 
@@ -26,7 +26,7 @@ sys.stdin.read()
 
 
 def command(*args, **more):
-    return subprocess.run(args, check=True, stdin=subprocess.DEVNULL, **more)
+    return subprocess.run(args, check=True, stdin=subprocess.DEVNULL, timeout=DEADLINE, **more)
 
 
 class Container:
@@ -85,7 +85,7 @@ class Container:
 
     def end(self):
         self.process.stdin.close()
-        self.process.wait()
+        self.process.wait(DEADLINE)
         self.process.stdout.close()
 
     def __enter__(self):

@@ -45,6 +45,28 @@ def no_device():
     yield attempt(made.bind, ("fe80::7", new_port(), 0, 4711))
 
 
+PING = {"127.0.0.1": socket.IPPROTO_ICMP, "::1": socket.IPPROTO_ICMPV6}
+
+
+def ping(address):
+    """Two sockets that want the same identifier, which is theirs like a port."""
+    own_netns()
+    sysctl("net.ipv4.ping_group_range", "0 0")
+    keep(address, 4711, socket.SOCK_DGRAM, PING[address])
+    yield attempt(sock, address, 4711, socket.SOCK_DGRAM, PING[address])
+
+
+def check_ping():
+    for address, protocol in PING.items():
+        with Child(ping, address) as child:
+            same("result", child.value, "EADDRINUSE")
+            line = Recorded.only(child.pid)
+        same("protocol", line["protocol"], f"ip_{protocol:d}")
+        same("error and cause", (line["error"], line["cause"]), ("EADDRINUSE", "other_error"))
+        same("local", line["local"], {"address": address, "port": 4711})
+        same("blockers", line["blockers"], [])
+
+
 def bpf(command, attr):
     buffer = ctypes.create_string_buffer(attr.ljust(128, b"\0"), 128)
     number = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
@@ -150,4 +172,5 @@ def errors(selected):
             Recorded.get()
             yield f"errors.{name}", lambda row=row, more=more: check_error(*row, **more)
     yield from recorded(selected, "errors",
-                        {"denied": check_denied, "denied_lsm": check_denied_by_lsm})
+                        {"denied": check_denied, "denied_lsm": check_denied_by_lsm,
+                         "ping": check_ping})

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--features and --json-schema."""
+import re
+
 from harness import check, contains, same
 from tool import FENTRY, HOOKS, OLD, WHY_NO_FENTRY, Tracer, refused_usage, run
 
@@ -8,7 +10,9 @@ def check_features():
     result = run("--features")
     same("exit status", result.status, 0)
     same("stderr", result.err, "")
-    rows = {line[2:24].strip(): line[25:].split(None, 1) for line in result.out.splitlines()
+    check(max(map(len, result.out.splitlines())) <= 80, f"wider than 80 columns:\n{result.out}")
+    text = re.sub(r"\n {30}", " ", result.out)
+    rows = {line[2:24].strip(): line[25:].split(None, 1) for line in text.splitlines()
             if line.startswith("  ")}
     for what in ("BPF tracing", "walk of bind tables", "live, kprobes", "owner lookup"):
         same(what, rows[what][0], "yes")

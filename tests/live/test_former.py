@@ -6,27 +6,34 @@ import subprocess
 import sys
 
 from child import Recorded, connected, sysctl, wait_tcp
-from harness import Failure, check, contains, same
+from harness import DEADLINE, Failure, check, contains, same, until
 from state import Bind, State, child_of, new_port, read_line
 from tool import Started, Tracer, run
 
+# A signal that comes between Python's look for one and a read() is not seen until that returns: the
+# handler writes to a pipe.
 SERVER = """
-import socket, sys
+import os, select, signal, socket, sys
+woken, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
 listener = socket.socket()
 listener.bind(("127.0.0.1", int(sys.argv[1])))
 listener.listen()
 connection = listener.accept()
 print("accepted", flush=True)
-sys.stdin.read()
+select.select([sys.stdin, woken], [], [])
 """
 
 
 def connect_when_up(port, server):
-    while True:
+    def try_once():
         try:
             return connected("127.0.0.1", port)
         except ConnectionRefusedError:
             check(server.poll() is None, "the server has ended")
+            return None
+    return until(try_once, f"a server on port {port}")
 
 
 def leave_time_wait(port, client):
@@ -42,7 +49,7 @@ def time_wait_of(port, sig):
         client = connect_when_up(port, server)
         same("server", read_line(server, "server"), "accepted")
         server.send_signal(sig)
-        server.wait()
+        server.wait(DEADLINE)
         pid = server.pid
     leave_time_wait(port, client)
     return pid
@@ -99,7 +106,7 @@ def check_forked():
         same("server", read_line(server, "server"), "accepted")
         worker = child_of(server.pid)
         os.kill(worker, signal.SIGKILL)
-        server.wait()
+        server.wait(DEADLINE)
     leave_time_wait(port, client)
     with Bind(port) as bind:
         line = Recorded.get().conflict_of(bind.pid, port)
@@ -116,7 +123,7 @@ def check_there_before():
         with Tracer() as tracer:
             tracer.ready()
             server.send_signal(signal.SIGKILL)
-            server.wait()
+            server.wait(DEADLINE)
             leave_time_wait(port, client)
             with Bind(port) as bind:
                 line = tracer.conflict_of(bind.pid, port)

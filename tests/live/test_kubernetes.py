@@ -8,8 +8,8 @@ import os
 import re
 import subprocess
 
-from harness import Skip, check, same, until
-from state import new_port, new_socket
+from harness import DEADLINE, Skip, check, same, until
+from state import new_port, new_socket, read_line
 from test_containers import NOBODY, ROOT, Container, command
 from test_metrics import read
 from tool import TOOL, Tracer
@@ -94,7 +94,7 @@ def as_nobody(port):
          f"import socket, sys\ntry: socket.socket().bind(('127.0.0.1', {port}))\n"
          "except OSError: print('refused', flush=True)\nsys.stdin.read()"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    same("bind", process.stdout.readline(), b"refused\n")
+    same("bind", read_line(process, "the user's process"), "refused")
     return process
 
 
@@ -118,7 +118,7 @@ def observe(tracer):
     with new_socket("127.0.0.1", other, listen=True):
         process = as_nobody(other)
         line = tracer.conflict_of(process.pid, other)
-        process.communicate()
+        process.communicate(timeout=DEADLINE)
         seen["other user"] = "python" in (line["process"]["exe"] or "")
         seen["own"] = [x["pid"] for x in line["blockers"][0]["owners"] or []] == [os.getpid()]
     return seen

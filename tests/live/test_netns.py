@@ -6,8 +6,8 @@ import signal
 import subprocess
 import time
 
-from harness import check, contains, same, until
-from state import Bind, State, child_of, marker, new_port, new_socket
+from harness import DEADLINE, check, contains, same, until
+from state import Bind, State, child_of, marker, new_port, new_socket, read_line
 from test_wait import is_waiting
 from tool import MKSTATE_EXE, Shared, Started, Tracer, refused_usage, run
 
@@ -128,7 +128,7 @@ def take(port, prefix=()):
             "print(flush=True); time.sleep(1000)")
     # pylint: disable=consider-using-with
     proc = subprocess.Popen([*prefix, "python3", "-c", code], stdout=subprocess.PIPE)
-    proc.stdout.readline()
+    read_line(proc, "the holder")
     return proc
 
 
@@ -153,7 +153,7 @@ def check_wait():
     finally:
         for proc in held:
             proc.kill()
-            proc.wait()
+            proc.wait(DEADLINE)
 
 
 def inner(script, comm="bt-inner"):

@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 from child import KEEP, LIBC, Child, Recorded, attempt, recorded, sock
-from harness import Skip, check, contains, same, until
+from harness import DEADLINE, Skip, check, contains, same, until
 from state import new_port
 from tool import Started, run
 
@@ -74,7 +74,7 @@ def check_nfs_client():
         mount.kill()
         listener.close()
     served.close()
-    mount.wait()
+    mount.wait(DEADLINE)
     blocker, = line["blockers"]
     same("cause", line["cause"], "ownerless")
     same("blocker", [blocker[x] for x in ("state", "holder", "role", "owners")],

@@ -3,7 +3,7 @@
 import os
 
 from child import connected, sock, sysctl, wait_tcp
-from harness import check, same
+from harness import DEADLINE, check, same
 from state import new_port
 from tool import Tracer
 
@@ -29,6 +29,7 @@ def check_states():
         tracer.ready()
         sock("127.0.0.1", other).close()  # another port: not reported
         with sock("127.0.0.1", port, listen=True) as listener:
+            listener.settimeout(DEADLINE)
             client = sock("127.0.0.1", client_port, reuseaddr=True)
             client.connect(("127.0.0.1", port))
             accepted = listener.accept()[0]
@@ -47,7 +48,11 @@ def check_states():
         binds = [x for x in tracer.lines if x["type"] == "bind"]
         same("binds", [(x["local"], x["process"]["pid"]) for x in binds],
              [({"address": "127.0.0.1", "port": port}, os.getpid())])
-        listen = [x for x in tracer.lines if x["type"] == "state" and x["new_state"] == "LISTEN"]
+        states = [x for x in tracer.lines if x["type"] == "state"]
+        accepted = [x["old_state"] for x in states if x["new_state"] == "SYN_RECV"]
+        same("what the accepted ones were before", accepted, [None] * len(accepted))
+        check(accepted, "no connection comes in")
+        listen = [x for x in states if x["new_state"] == "LISTEN"]
         same("listen", [x["process"]["pid"] for x in listen], [os.getpid()])
 
 

@@ -7,12 +7,11 @@ import subprocess
 import time
 
 from child import KEEP, attempt, sock
-from harness import check, contains, same, until
-from state import State, new_port
+from harness import DEADLINE, check, contains, same, until
+from state import State, new_port, read_line
 from tool import Started, run
 
 PPOLL = {"x86_64": "271", "aarch64": "73"}[os.uname().machine]
-SOON = 5  # seconds, under emulation
 PROMISED = 0.1  # seconds, from the moment that the port is free to the process's end
 
 
@@ -41,7 +40,7 @@ def freed():
         started = Started("--port", port, "--wait", "--json")
         until(lambda: is_waiting(started), "ppoll()")
     start = time.monotonic()
-    started.process.wait(SOON)
+    started.process.wait(DEADLINE)
     return time.monotonic() - start, started.result()
 
 
@@ -49,7 +48,7 @@ def check_freed():
     """The best of some: an emulated guest stands still now and then."""
     before = links()
     took = []
-    while len(took) < 8 and min(took, default=SOON) > PROMISED:
+    while len(took) < 8 and min(took, default=DEADLINE) > PROMISED:
         seconds, result = freed()
         took.append(seconds)
         same("exit status", result.status, 0)
@@ -68,6 +67,8 @@ def check_deadline():
     same("exit status", (as_json.status, as_text.status), (1, 1))
     same("owner", [x["pid"] for x in as_json.only()["holders"][0]["owners"]], [os.getpid()])
     contains("text", as_text.out, f"{port}/tcp is taken", "LISTEN", "Why ")
+    same("stderr", (as_json.err, as_text.err),
+         ("", f"bindtrace: waiting for port {port}, 1 s at most; Ctrl-C ends it\n"))
 
 
 class TimeWait:
@@ -113,7 +114,7 @@ def check_no_duplicates():
             "print(flush=True); time.sleep(1000)")
     with subprocess.Popen([*user, "python3", "-c", code], stdout=subprocess.PIPE) as holder:
         try:
-            holder.stdout.readline()
+            read_line(holder, "the holder")
             result = run("--port", port, "--wait=2", "-q",
                          prefix=[*user, "strace", "-qq", "-e", "trace=pidfd_getfd"])
         finally:

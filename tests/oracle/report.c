@@ -144,7 +144,7 @@ static json_t *wait_for(struct live *live, const char *type, uint16_t port)
 
 int live__start(struct live *live, const char *program)
 {
-	char *argv[] = {(char *)program, "--json", "--cross-check", NULL};
+	char *argv[] = {(char *)program, "--json", "--cross-check", "--fold", "0", NULL};
 	json_t *start;
 
 	memset(live, 0, sizeof(*live));

@@ -27,7 +27,7 @@ RuntimeDirectory=
 RuntimeDirectory=bindtrace-{host}
 StateDirectory=bindtrace-test
 ExecStart=
-ExecStart=/usr/bin/bindtrace --json --journal --netns self --record {recording}
+ExecStart=/usr/bin/bindtrace --json --journal --fold 0 --netns self --record {recording}
 """
 
 FORWARDER = """[Service]

@@ -18,7 +18,7 @@ LINES = "/var/log/bindtrace.json"
 DROP_IN = f"""[Service]
 StateDirectory=bindtrace-test
 ExecStart=
-ExecStart=/usr/bin/bindtrace --json --journal --record {RECORDING}
+ExecStart=/usr/bin/bindtrace --json --journal --fold 0 --record {RECORDING}
 """
 FIELDS = "/var/log/bindtrace-fields.json"
 

@@ -9,5 +9,5 @@ $B/tests/states/%.o: tests/states/%.c | $B/.build-deps
 
 $B/tests/mkstate: $(MKSTATE_SRCS:%.c=$B/%.o)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -static -o $@ $^
+	$(CC) $(ALL_CFLAGS) -static -pthread -o $@ $^
 endif

@@ -5,6 +5,7 @@
  *   mkstate list
  *   mkstate STATE [OPTION…]       prints "ready {…}" and stays until standard input ends
  *   mkstate bind [OPTION…] PORT   tries, and prints {"result":…}
+ *   mkstate storm [OPTION…] PORT  tries again and again, and prints {"issued":…}
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,6 +18,7 @@
 
 #include "bind.h"
 #include "state.h"
+#include "storm.h"
 
 #define DEFAULT_PORT 8080
 
@@ -66,6 +68,10 @@ enum {
 	OPT_GATE,
 	OPT_HOLD,
 	OPT_DAEMON,
+	OPT_THREADS,
+	OPT_MS,
+	OPT_RATE,
+	OPT_KINDS,
 };
 
 static const struct option long_options[] = {
@@ -87,6 +93,10 @@ static const struct option long_options[] = {
 	{"gate", no_argument, NULL, OPT_GATE},
 	{"hold", no_argument, NULL, OPT_HOLD},
 	{"daemon", no_argument, NULL, OPT_DAEMON},
+	{"threads", required_argument, NULL, OPT_THREADS},
+	{"ms", required_argument, NULL, OPT_MS},
+	{"rate", required_argument, NULL, OPT_RATE},
+	{"kinds", required_argument, NULL, OPT_KINDS},
 	{},
 };
 
@@ -156,7 +166,9 @@ static bool set_attempt(struct bind_attempt *attempt, int opt, const char *arg)
 static int usage(const char *problem)
 {
 	fprintf(stderr,
-		"mkstate: %s\nusage: mkstate list | STATE [OPTION…] | bind [OPTION…] PORT\n",
+		"mkstate: %s\n"
+		"usage: mkstate list | STATE [OPTION…] | bind [OPTION…] PORT | storm [OPTION…] "
+		"PORT\n",
 		problem);
 	return 2;
 }
@@ -180,6 +192,49 @@ static int run_bind(int argc, char **argv)
 	if (uid > 0 && (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
 		return usage("could not become that user");
 	return bind__attempt(&attempt);
+}
+
+static bool set_storm(struct storm *storm, int opt, const char *arg)
+{
+	unsigned value = (unsigned)strtoul(arg ? arg : "0", NULL, 10);
+
+	switch (opt) {
+	case OPT_PORT:
+		storm->port = (uint16_t)value;
+		return true;
+	case OPT_COUNT:
+		storm->calls = value;
+		return true;
+	case OPT_THREADS:
+		storm->threads = value;
+		return true;
+	case OPT_MS:
+		storm->ms = value;
+		return true;
+	case OPT_RATE:
+		storm->per_s = value;
+		return true;
+	case OPT_KINDS:
+		storm->kinds = (uint16_t)value;
+		return true;
+	}
+	return false;
+}
+
+static int run_storm(int argc, char **argv)
+{
+	struct storm storm = {.threads = 1, .ms = 1000};
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "p:", long_options, NULL)) != -1) {
+		if (!set_storm(&storm, opt, optarg))
+			return usage("no such option of storm");
+	}
+	if (optind < argc)
+		storm.port = (uint16_t)atoi(argv[optind]);
+	if (!storm.threads || storm.threads > STORM_MAX_THREADS || storm.kinds > 250)
+		return usage("1 to 64 threads, 250 kinds at most");
+	return storm__run(&storm);
 }
 
 static void merge_row(struct state *st, const struct state_row *row)
@@ -243,6 +298,8 @@ int main(int argc, char **argv)
 		return list_rows();
 	if (!strcmp(argv[1], "bind"))
 		return run_bind(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "storm"))
+		return run_storm(argc - 1, argv + 1);
 	row = find_row(argv[1]);
 	if (!row)
 		return usage("no such state; see `mkstate list`");

@@ -60,6 +60,7 @@ static void test_no_more_files(void **state)
 {
 	const struct explainer explainer = make_explainer();
 	struct wire_conflict record = make_record();
+	const struct folded folded = {&record, record.header.size, 1, 0, false};
 	struct conflict_report report;
 	struct rlimit limit, none;
 	int err;
@@ -69,7 +70,7 @@ static void test_no_more_files(void **state)
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	dirty_stack();
-	err = explain__record(&explainer, &record, record.header.size, &report);
+	err = explain__record(&explainer, &folded, &report);
 	setrlimit(RLIMIT_NOFILE, &limit);
 	assert_int_equal(err, 0);
 	assert_int_equal(report.snap.netns, 7);

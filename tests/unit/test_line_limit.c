@@ -234,6 +234,8 @@ static void check_conflict(const char *unit, enum cause cause, size_t n_socks, b
 	struct world world = world__new(unit);
 	struct conflict_report report = {
 		.time_ns = INT64_MIN,
+		.count = INT64_MAX,
+		.first_time_ns = INT64_MIN,
 		.syscall = "autobind",
 		.error = EPROTONOSUPPORT,
 		.have_usage = usage,

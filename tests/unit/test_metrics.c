@@ -63,7 +63,7 @@ static size_t n_series(const struct metrics *metrics, const char *name)
 static void refuse(struct metrics *metrics, const char *syscall, uint32_t protocol, int error,
 		   enum cause cause)
 {
-	struct conflict_report report = {.syscall = syscall, .error = error};
+	struct conflict_report report = {.count = 1, .syscall = syscall, .error = error};
 
 	report.snap.protocol = protocol;
 	report.verdict.cause = cause;

@@ -217,6 +217,13 @@ static const struct bad bad_rows[] = {
 	{"--count|0", "--count: '0': write a whole number, 1 or more"},
 	{"--count|-1", "--count: '-1': write a whole number, 1 or more"},
 	{"--count|1.5", "--count: '1.5': write a whole number, 1 or more"},
+	{"--fold|-1",
+	 "--fold: '-1': write a number of seconds up to 3600, as 1 or 0.5; 0 reports each refusal"},
+	{"--fold|3601", "--fold: '3601': write a number of seconds up to 3600, as 1 or 0.5; 0 "
+			"reports each refusal"},
+	{"--fold|.",
+	 "--fold: '.': write a number of seconds up to 3600, as 1 or 0.5; 0 reports each refusal"},
+	{"-P80|--fold|1", "--fold is for watching; add --follow, or leave it out"},
 	{"--duration|0", "--duration: '0': write more than 0 and at most 1000000000 seconds"},
 	{"--duration|nan", "--duration: 'nan': write a number of seconds, as 30 or 0.5"},
 	{"--duration|1e3", "--duration: '1e3': write a number of seconds, as 30 or 0.5"},
@@ -353,6 +360,14 @@ static void test_values(void **state)
 	parse("--count|12|--duration|0.5", &r);
 	assert_int_equal(r.opts.count, 12);
 	assert_true(r.opts.duration_s == 0.5);
+	assert_true(r.opts.fold_s == 1);
+	options__free(&r.opts);
+
+	parse("--fold|0", &r);
+	assert_true(r.opts.fold_s == 0);
+	options__free(&r.opts);
+	parse("--fold|0.25", &r);
+	assert_true(r.opts.fold_s == 0.25);
 	options__free(&r.opts);
 
 	parse("-P80|--proto|udp", &r);

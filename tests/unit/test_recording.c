@@ -240,6 +240,8 @@ static void make_conflict(struct conflict_report *report)
 {
 	memset(report, 0, sizeof(*report));
 	report->time_ns = TIME_NS;
+	report->count = 153;
+	report->first_time_ns = TIME_NS - 990000000;
 	report->syscall = "listen";
 	report->error = EADDRINUSE;
 	report->req = request;
@@ -255,6 +257,7 @@ static void make_exhausted(struct conflict_report *report)
 {
 	make_conflict(report);
 	verdict__free(&report->verdict);
+	report->again = true;
 	report->syscall = "connect";
 	report->error = EADDRNOTAVAIL;
 	report->req.call = CALL_CONNECT;
@@ -575,6 +578,24 @@ static void reads_the_first_minor_version(void **state)
 	coder__free(&c);
 }
 
+/* Minor version 2 had a record for each refusal. */
+static void reads_a_refusal_without_a_count(void **state)
+{
+	struct conflict_report report = {.syscall = "bind", .error = EADDRINUSE, .count = 2};
+	struct conflict_report read = {.count = 0};
+	struct coder c = {.reading = false}, again = {.reading = true};
+
+	fields__call(&c, &report);
+	again.in = c.out;
+	again.end = c.pos - 8 - 8 - 1;
+	fields__call(&again, &read);
+	assert_int_equal(again.err, 0);
+	assert_int_equal(again.pos, again.end);
+	assert_string_equal(read.syscall, "bind");
+	assert_int_equal(read.count, 0); /* unpack.c makes it 1 */
+	coder__free(&c);
+}
+
 /* Minor version 1 had no run in its header. */
 static void reads_a_header_without_a_run(void **state)
 {
@@ -674,7 +695,7 @@ static void knows_every_struct(void **state)
 	assert_int_equal(sizeof(struct proc_info), 64);
 	assert_int_equal(sizeof(struct kernel_rules), 4);
 	assert_int_equal(sizeof(struct snapshot), 176);
-	assert_int_equal(offsetof(struct conflict_report, verdict), 8792);
+	assert_int_equal(offsetof(struct conflict_report, verdict), 8816);
 	assert_int_equal(offsetof(struct what_if, verdict), 80);
 	assert_int_equal(sizeof(struct what_if), offsetof(struct what_if, otherwise) + 8);
 	assert_int_equal(sizeof(struct port_report), 208);
@@ -752,6 +773,9 @@ static void keeps_every_field_of_a_conflict(void **state)
 	pack__conflict(&c, &report);
 	unpack(&c, KIND_CONFLICT, &record);
 	assert_int_equal(record.conflict.time_ns, report.time_ns);
+	assert_int_equal(record.conflict.count, report.count);
+	assert_int_equal(record.conflict.first_time_ns, report.first_time_ns);
+	assert_int_equal(record.conflict.again, report.again);
 	assert_string_equal(record.conflict.syscall, "listen");
 	assert_int_equal(record.conflict.error, EADDRINUSE);
 	assert_int_equal(record.conflict.kernel_agrees, TRI_NO);
@@ -1310,6 +1334,7 @@ int main(void)
 		TEST(reads_a_header_without_a_run),
 		TEST(skips_what_a_newer_minor_version_added),
 		TEST(reads_the_first_minor_version),
+		TEST(reads_a_refusal_without_a_count),
 		TEST(tells_of_newer_kinds_and_shows_the_rest),
 		TEST(refuses_a_newer_major_version),
 		TEST(tells_missing_and_additional_records),

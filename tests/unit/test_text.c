@@ -428,7 +428,7 @@ static void test_netns(void **state)
 		{"listener", {.own_netns = 1}, "EADDRINUSE, in network namespace 4026531840\n"},
 		{"listener",
 		 {.own_netns = 4026531840, .show_netns = true},
-		 "EADDRINUSE, in network namespace 4026531840\n"},
+		 "EADDRINUSE, in this network namespace\n"},
 		{"half_taken", {0}, "8080/tcp in network namespace web is taken"},
 		{"half_taken", {.own_netns = 1}, "8080/tcp in network namespace web is taken"},
 		{"half_taken", {.own_netns = 4026531840}, NULL},

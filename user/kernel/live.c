@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "../../bpf/wire.h"
@@ -15,6 +17,8 @@
 #include "iter.h"
 #include "live.h"
 
+/* A storm of refusals keeps the reader from its signals and timers for no longer than that. */
+#define DRAIN_MAX_NS	100000000
 #define CGROUP_ROOT	"/sys/fs/cgroup"
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and comes there */
 
@@ -29,8 +33,9 @@ struct live {
 	const struct features *features;
 	struct conflict_bpf *skel;
 	struct ring_buffer *ring;
-	live_record_fn fn; /* set during live__drain() */
+	live_record_fn fn; /* set during live__drain(), as are the next two */
 	void *ctx;
+	int64_t drain_until_ns;
 	struct bpf_program *hooks[RUN_MAX_HOOKS];
 	struct bpf_link *links[RUN_MAX_HOOKS];
 	int keeper;		      /* of detach__prepare() */
@@ -299,11 +304,22 @@ static void note_present(const struct live *live)
 	bpf_link__destroy(link);
 }
 
+static int64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
 static int on_record(void *ctx, void *data, size_t size)
 {
 	struct live *live = ctx;
+	int err = live->fn(live->ctx, data, size);
 
-	return live->fn(live->ctx, data, size);
+	if (err)
+		return err;
+	return monotonic_ns() < live->drain_until_ns ? 0 : -EAGAIN;
 }
 
 static int load(struct live *live, const struct live_filter *filter, enum hook_kind kind,
@@ -468,8 +484,18 @@ int live__drain(struct live *live, live_record_fn fn, void *ctx)
 
 	live->fn = fn;
 	live->ctx = ctx;
+	live->drain_until_ns = monotonic_ns() + DRAIN_MAX_NS;
 	n = ring_buffer__consume(live->ring);
+	if (n == -EAGAIN)
+		return 1;
 	return n < 0 ? n : 0;
+}
+
+/* The barrier is synchronize_rcu() (kernel/sched/membarrier.c): hooks under way have ended then. */
+void live__close(struct live *live)
+{
+	live->skel->bss->closed = 1;
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
 static int sum_counter(const struct live *live, uint32_t counter, uint64_t *ret)
@@ -508,6 +534,7 @@ static uint64_t skipped_runs(const struct live *live, enum skip skip)
 
 int live__count(const struct live *live, struct run_stop *ret)
 {
+	uint64_t skipped;
 	int err;
 
 	err = sum_counter(live, WIRE_COUNT_SEEN, &ret->seen);
@@ -517,7 +544,9 @@ int live__count(const struct live *live, struct run_stop *ret)
 		err = sum_counter(live, WIRE_COUNT_DELIVERED, &ret->delivered);
 	if (!err)
 		err = sum_counter(live, WIRE_COUNT_LOST, &ret->lost);
-	ret->lost += skipped_runs(live, SKIP_LOSES);
+	skipped = skipped_runs(live, SKIP_LOSES);
+	ret->seen += skipped;
+	ret->lost += skipped;
 	return err;
 }
 

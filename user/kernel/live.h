@@ -58,7 +58,16 @@ int live__fallback_error(const struct live *live);
 int live__fd(const struct live *live); /* readable when there are records */
 /* The maps of former owners, for former__of_maps(); they stay the live run's. */
 void live__memory_fds(const struct live *live, int *ret_former, int *ret_exes);
+/*
+ * Calls fn for the records that are there, for a tenth of a second at most. 0; 1: there may be
+ * more; or what fn returned (less than 0).
+ */
 int live__drain(struct live *live, live_record_fn fn, void *ctx);
+/*
+ * From here on no hook sees anything: what was seen is in the ring and the counters, and adds up.
+ * Kernels with nohz_full do not wait for hooks that are under way: a last call may miss then.
+ */
+void live__close(struct live *live);
 
 /*
  * Sums the hooks' counters, all but `skipped`. Runs that the kernel itself skipped are lost where a

@@ -286,6 +286,9 @@ static void why_listener(struct paragraph *p, const struct advice *a, const stru
 			holder__subject(a->snap, index).text,
 			n > 1 ? " and others that share its socket are" : " is",
 			advice__local(a, sock).text);
+	if (sock->family == AF_INET6 && sock->v6only == TRI_NO && !a->report &&
+	    ip_addr__is_any(sock->family, &sock->local))
+		paragraph__text(p, "Without IPV6_V6ONLY it has the port for IPv4, too.");
 	if (advice__is_own(a, index))
 		paragraph__text(p, "It is the same process: it binds the address twice.");
 }

@@ -180,6 +180,10 @@ struct endpoint format__netns(const struct output *out, uint64_t netns, const ch
 
 	if (!is_worth_naming(out, netns, name))
 		return e;
+	if (!name && netns == out->config.own_netns) {
+		strcpy(e.text, " in this network namespace");
+		return e;
+	}
 	sanitize__text(shown, sizeof(shown), name);
 	if (!name)
 		snprintf(shown, sizeof(shown), "%llu", (unsigned long long)netns);

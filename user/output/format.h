@@ -10,6 +10,8 @@ struct output {
 	uint64_t seq;	   /* lines so far */
 	bool wrote_report; /* text: something was written... */
 	bool wrote_block;  /* ...and it was more than a line: what follows is set apart */
+	int (*wait_writable)(void *ctx, FILE *stream); /* output__wait_with(), or NULL */
+	void *wait_ctx;
 };
 
 struct word {

@@ -110,9 +110,8 @@ static void add_processes(struct holder_text *h, const struct snapshot *snap, ui
 		add(h, " +%zu more", n - shown);
 }
 
-/* The listener on whose queue a connection waits: same port, same address or a wildcard. */
-static bool find_listener(const struct snapshot *snap, const struct snap_sock *sock,
-			  uint32_t *ret_listener)
+bool holder__listener(const struct snapshot *snap, const struct snap_sock *sock,
+		      uint32_t *ret_listener)
 {
 	for (uint32_t i = 0; i < snap->n_socks; i++) {
 		const struct snap_sock *other = &snap->socks[i];
@@ -141,7 +140,7 @@ static void add_ownerless(struct holder_text *h, const struct snapshot *snap, ui
 		break;
 	case HOLDER_ACCEPT_QUEUE:
 		add(h, "nobody yet: not accepted");
-		if (find_listener(snap, &snap->socks[sock], &listener) && listener != sock)
+		if (holder__listener(snap, &snap->socks[sock], &listener) && listener != sock)
 			add(h, " by %s", holder__who(snap, listener).text);
 		break;
 	case HOLDER_KERNEL:

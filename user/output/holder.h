@@ -10,6 +10,10 @@ struct holder_text {
 	char text[512];
 };
 
+/* The listener on whose queue a connection waits: same port, same address or a wildcard. */
+bool holder__listener(const struct snapshot *snap, const struct snap_sock *sock,
+		      uint32_t *ret_listener);
+
 /* The distinct processes that hold a socket, at most max of them; returns how many there are. */
 size_t holder__procs(const struct snapshot *snap, uint32_t sock, const struct proc_info **ret_procs,
 		     size_t max);

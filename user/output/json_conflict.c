@@ -27,6 +27,9 @@ static void put_call(struct json_object *line, const struct json_ctx *ctx,
 {
 	const struct bind_request *req = &report->req;
 
+	json_object__put(line, "count", json_integer((json_int_t)report->count));
+	json_object__put(line, "first_time",
+			 json_string(format__rfc3339(report->first_time_ns).text));
 	json_object__put(line, "syscall", json_string(report->syscall));
 	json_object__put(line, "error", json_string(format__errno(report->error).text));
 	json_object__put(line, "protocol",

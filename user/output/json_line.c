@@ -120,7 +120,8 @@ bool fit__start(struct fit *fit, const json_t *line, size_t limit)
 	return !fit->failed && fit->used <= fit->limit;
 }
 
-size_t fit__cost(struct fit *fit, const json_t *array, const json_t *item)
+/* Bytes that appending item would take. */
+static size_t cost_of(struct fit *fit, const json_t *array, const json_t *item)
 {
 	size_t len = dumped_len(fit, item);
 
@@ -130,7 +131,7 @@ size_t fit__cost(struct fit *fit, const json_t *array, const json_t *item)
 
 bool fit__append(struct fit *fit, json_t *array, json_t *item)
 {
-	size_t cost = fit__cost(fit, array, item);
+	size_t cost = cost_of(fit, array, item);
 
 	if (fit->failed || fit->used + cost > fit->limit) {
 		json_decref(item);

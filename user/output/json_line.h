@@ -41,7 +41,5 @@ struct fit {
 bool fit__start(struct fit *fit, const json_t *line, size_t limit);
 /* Appends item, whose reference it takes, if it fits. */
 bool fit__append(struct fit *fit, json_t *array, json_t *item);
-/* Bytes that appending item would take. */
-size_t fit__cost(struct fit *fit, const json_t *array, const json_t *item);
 
 #endif

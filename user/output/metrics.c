@@ -152,9 +152,9 @@ void metrics__conflict(struct metrics *metrics, const struct conflict_report *re
 		return;
 	cause = cause < N_CAUSES ? cause : CAUSE_NONE;
 	metrics->refusals[cause][call_place(report->syscall)][protocol_place(report->snap.protocol)]
-			 [error_place(report->error)]++;
-	metrics->evidence[evidence < N_EVIDENCE ? evidence : EVIDENCE_NONE]++;
-	metrics->totals.delivered++;
+			 [error_place(report->error)] += report->count;
+	metrics->evidence[evidence < N_EVIDENCE ? evidence : EVIDENCE_NONE] += report->count;
+	metrics->totals.delivered += report->count;
 }
 
 void metrics__bind(struct metrics *metrics, const struct bind_report *report)

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <limits.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "format.h"
 #include "json.h"
 #include "metrics.h"
@@ -20,13 +24,60 @@ void output__free(struct output *out)
 	free(out);
 }
 
-/* Whole or not at all as far as stdio lets us: one fwrite(), then the flush that tells. */
-static int write_all(FILE *stream, const char *text, size_t len)
+void output__wait_with(struct output *out, int (*fn)(void *ctx, FILE *stream), void *ctx)
 {
+	out->wait_writable = fn;
+	out->wait_ctx = ctx;
+}
+
+/* Of a regular file; -1: not one. */
+static off_t size_of(FILE *stream)
+{
+	struct stat st;
+
+	return fstat(fileno(stream), &st) || !S_ISREG(st.st_mode) ? -1 : st.st_size;
+}
+
+/* A full disk takes the beginning of a line: taken back, unless somebody else wrote behind it. */
+static void take_back(FILE *stream, off_t before)
+{
+	int fd = fileno(stream);
+	off_t now = size_of(stream);
+
+	__fpurge(stream); /* nor is the rest written at the end, when there may be room */
+	if (before >= 0 && now > before && lseek(fd, 0, SEEK_CUR) == now && !ftruncate(fd, before))
+		lseek(fd, before, SEEK_SET);
+}
+
+static int write_piece(FILE *stream, const char *text, size_t len)
+{
+	off_t before = size_of(stream);
+	int err;
+
 	errno = 0;
 	if (fwrite(text, 1, len, stream) == len && fflush(stream) == 0)
 		return 0;
-	return errno ? -errno : -EIO;
+	err = errno ? -errno : -EIO;
+	take_back(stream, before);
+	return err;
+}
+
+/*
+ * Whole or not at all as far as the file lets us: one fwrite(), then the flush that tells. Where
+ * somebody waits for us not to hang, in pieces that a writable pipe takes at once: JSON lines are
+ * one.
+ */
+static int write_all(const struct output *out, FILE *stream, const char *text, size_t len)
+{
+	int err = 0;
+
+	if (!out->wait_writable)
+		return write_piece(stream, text, len);
+	for (size_t n; len && !err; text += n, len -= n) {
+		n = len < PIPE_BUF ? len : PIPE_BUF;
+		err = out->wait_writable(out->wait_ctx, stream) ?: write_piece(stream, text, n);
+	}
+	return err;
 }
 
 /* The levels of syslog(3), which the journal knows as priorities. */
@@ -37,7 +88,7 @@ static int write_json(struct output *out, enum level level, int err, struct json
 	if (!err && out->config.priorities && fprintf(out->config.results, "<%d>", level) < 0)
 		err = errno ? -errno : -EIO;
 	if (!err)
-		err = write_all(out->config.results, result->line, result->len);
+		err = write_all(out, out->config.results, result->line, result->len);
 	free(result->line);
 	return err;
 }
@@ -56,14 +107,14 @@ static int page__open(struct page *page)
 	return page->stream ? 0 : -ENOMEM;
 }
 
-static int page__write(struct page *page, int err, FILE *to)
+static int page__write(const struct output *out, struct page *page, int err, FILE *to)
 {
 	if (ferror(page->stream))
 		err = -ENOMEM;
 	if (fclose(page->stream))
 		err = -ENOMEM;
 	if (!err)
-		err = write_all(to, page->text, page->len);
+		err = write_all(out, to, page->text, page->len);
 	free(page->text);
 	return err;
 }
@@ -91,9 +142,10 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 	err = page__open(&page);
 	if (err)
 		return err;
-	separate(out, true, page.stream);
-	err = text__conflict(out, report, page.stream);
-	return page__write(&page, err, out->config.results);
+	separate(out, !report->again, page.stream);
+	err = report->again ? text__again(out, report, page.stream)
+			    : text__conflict(out, report, page.stream);
+	return page__write(out, &page, err, out->config.results);
 }
 
 int output__port(struct output *out, const struct port_report *report)
@@ -110,7 +162,7 @@ int output__port(struct output *out, const struct port_report *report)
 		return err;
 	separate(out, true, page.stream);
 	err = text__port(out, report, page.stream);
-	return page__write(&page, err, out->config.results);
+	return page__write(out, &page, err, out->config.results);
 }
 
 int output__bind(struct output *out, const struct bind_report *report)
@@ -128,7 +180,7 @@ int output__bind(struct output *out, const struct bind_report *report)
 		return err;
 	separate(out, false, page.stream);
 	text__bind(out, report, page.stream);
-	return page__write(&page, 0, out->config.results);
+	return page__write(out, &page, 0, out->config.results);
 }
 
 int output__state(struct output *out, const struct state_report *report)
@@ -146,7 +198,7 @@ int output__state(struct output *out, const struct state_report *report)
 		return err;
 	separate(out, false, page.stream);
 	text__state(out, report, page.stream);
-	return page__write(&page, 0, out->config.results);
+	return page__write(out, &page, 0, out->config.results);
 }
 
 int output__start(struct output *out, const struct run_start *start)
@@ -165,7 +217,7 @@ int output__start(struct output *out, const struct run_start *start)
 	if (err)
 		return err;
 	text__start(start, out->config.verbose, page.stream);
-	return page__write(&page, 0, out->config.diagnostics);
+	return page__write(out, &page, 0, out->config.diagnostics);
 }
 
 int output__stop(struct output *out, const struct run_stop *stop)
@@ -185,7 +237,7 @@ int output__stop(struct output *out, const struct run_stop *stop)
 	if (err)
 		return err;
 	text__stop(stop, page.stream);
-	return page__write(&page, 0, out->config.diagnostics);
+	return page__write(out, &page, 0, out->config.diagnostics);
 }
 
 int output__lost(struct output *out, int64_t time_ns, uint64_t count)
@@ -203,7 +255,7 @@ int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 	if (err)
 		return err;
 	text__lost(count, page.stream);
-	return page__write(&page, 0, out->config.diagnostics);
+	return page__write(out, &page, 0, out->config.diagnostics);
 }
 
 void output__skip(struct output *out)

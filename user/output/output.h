@@ -13,9 +13,12 @@
 
 /* A call that the kernel refused. */
 struct conflict_report {
-	int64_t time_ns;     /* CLOCK_REALTIME of the refusal */
-	const char *syscall; /* "bind", "listen", "connect", "autobind" */
-	int error;	     /* errno, positive */
+	int64_t time_ns;       /* CLOCK_REALTIME of the refusal; of the last one, with count */
+	uint64_t count;	       /* identical refusals that it stands for, at least 1 */
+	int64_t first_time_ns; /* of the first of them */
+	bool again;	       /* one like these has been reported just before */
+	const char *syscall;   /* "bind", "listen", "connect", "autobind" */
+	int error;	       /* errno, positive */
 	struct refusal_facts facts;
 	bool have_usage; /* the port range was looked at: usage is filled */
 	struct port_usage usage;
@@ -107,7 +110,7 @@ struct output_config {
 	bool priorities;    /* JSON: "<4>" and the like before each line, for the journal */
 	bool verbose;	    /* every socket a row of its own */
 	size_t line_limit;  /* JSON; 0: OUTPUT_LINE_LIMIT */
-	bool show_netns;    /* text: always name the network namespace, by number if need be */
+	bool show_netns;    /* text: name the network namespace always, by number if need be */
 	uint64_t own_netns; /* text: this one needs no name, every other one does; 0: unknown */
 	struct metrics *metrics; /* counts what is shown; NULL: nobody does. Not owned */
 	/* JSON: in every line, which makes it unique with the line's number; "": unknown */
@@ -117,6 +120,12 @@ struct output_config {
 /* Owned by the caller, output__free() accepts NULL. NULL when memory is short. */
 struct output *output__new(const struct output_config *config);
 void output__free(struct output *out);
+
+/*
+ * From now on fn is called before each piece of at most PIPE_BUF bytes: it returns when a pipe
+ * would take it at once. 0, or -errno, which ends the report.
+ */
+void output__wait_with(struct output *out, int (*fn)(void *ctx, FILE *stream), void *ctx);
 
 /* Each writes and flushes; 0 or -errno of the write (-EPIPE, -ENOSPC) or -ENOMEM. */
 int output__conflict(struct output *out, const struct conflict_report *report);

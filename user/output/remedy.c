@@ -87,18 +87,21 @@ static void stopped__add(struct stopped *s, const struct proc_info *proc,
 		s->procs[s->n++] = proc;
 }
 
+static void stopped__add_holders(struct stopped *s, const struct advice *a, uint32_t sock)
+{
+	const struct proc_info *procs[MAX_STOPPED + 1];
+	size_t n = holder__procs(a->snap, sock, procs, MAX_STOPPED + 1);
+
+	for (size_t i = 0; i < n && i < MAX_STOPPED + 1; i++)
+		stopped__add(s, procs[i], a->binder);
+}
+
 static struct stopped who_to_stop(const struct advice *a)
 {
 	struct stopped s = {.n = 0};
-	const struct proc_info *procs[MAX_STOPPED + 1];
 
-	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++) {
-		size_t n = holder__procs(a->snap, a->verdict->blockers[i].sock, procs,
-					 MAX_STOPPED + 1);
-
-		for (size_t j = 0; j < n && j < MAX_STOPPED + 1; j++)
-			stopped__add(&s, procs[j], a->binder);
-	}
+	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++)
+		stopped__add_holders(&s, a, a->verdict->blockers[i].sock);
 	return s;
 }
 
@@ -208,7 +211,8 @@ static struct word proto_option(const struct advice *a)
 	return option;
 }
 
-struct holder_text remedy__bindtrace(const struct advice *a)
+/* "bindtrace --netns web --port 8080", with what else tells which bind is meant. */
+static struct holder_text ask_again(const struct advice *a)
 {
 	struct holder_text h;
 
@@ -321,7 +325,7 @@ static void write_wait(struct paragraph *p, const struct advice *a, int64_t wait
 {
 	bool service = a->binder && remedy__is_system_service(a->binder);
 	char command[sizeof(struct holder_text) * 2 + 160];
-	int len = snprintf(command, sizeof(command), "%s%s%s --wait", remedy__bindtrace(a).text,
+	int len = snprintf(command, sizeof(command), "%s%s%s --wait", ask_again(a).text,
 			   address_option(a).text, bind_options(a).text);
 
 	if (!service)
@@ -354,6 +358,21 @@ static void close_orphans(struct paragraph *p, const struct advice *a, const str
 			until);
 }
 
+/* A connection that is not accepted goes with the listener that it came in by. */
+static void stop_listener(struct paragraph *p, const struct advice *a, const struct snap_sock *sock)
+{
+	struct stopped s = {.n = 0};
+	struct holder_text command;
+	uint32_t listener;
+
+	if (holder__listener(a->snap, sock, &listener))
+		stopped__add_holders(&s, a, listener);
+	if (stop_command(&s, a->binder, "stop", &command))
+		paragraph__code(p, "%s", command.text);
+	else
+		paragraph__text(p, "stop the process that has the listening socket");
+}
+
 static void close_ownerless(struct paragraph *p, const struct advice *a)
 {
 	const struct fix *wait;
@@ -375,7 +394,7 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 		close_orphans(p, a, sock);
 		break;
 	case HOLDER_ACCEPT_QUEUE:
-		paragraph__text(p, "stop the process that has the listening socket");
+		stop_listener(p, a, sock);
 		break;
 	case HOLDER_DETACHED:
 		paragraph__text(p, "stop the program that passes or registers sockets: `ss -xp` "
@@ -384,7 +403,7 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 	default:
 		paragraph__text(p, "find the owner, and stop it. This shows it, as root and "
 				   "outside of containers (in the first pid namespace):");
-		paragraph__code(p, "sudo %s", remedy__bindtrace(a).text);
+		paragraph__code(p, "sudo %s", ask_again(a).text);
 		break;
 	}
 }
@@ -603,6 +622,7 @@ static void lasting_for_client(struct paragraph *p, const struct advice *a, cons
 static void lasting_options(struct paragraph *p, const struct advice *a, const struct fix *now)
 {
 	const struct fix *fix = find_fix(a->verdict, FIX_SET, NOT_BINDER);
+	const struct fix *wait = remedy__find(a->verdict, FIX_WAIT);
 
 	fix = fix ?: find_fix(a->verdict, FIX_SET, ANY_SIDE);
 	if (fix && now->kind != FIX_SET) {
@@ -610,6 +630,9 @@ static void lasting_options(struct paragraph *p, const struct advice *a, const s
 	} else if (now->kind == FIX_SET && who_to_stop(a).n > 0) {
 		paragraph__text(p, "or, for now:");
 		write_close(p, a);
+	} else if (now->kind == FIX_SET && wait) {
+		paragraph__text(p, "or, for now:");
+		write_wait(p, a, wait->wait_ms);
 	}
 }
 
@@ -660,7 +683,7 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		write_lasting(p, a, now);
 	} else if (a->verdict->refused == TRI_UNKNOWN) {
 		paragraph__text(p, "ask again as root, with BPF every flag can be read:");
-		paragraph__code(p, "sudo %s%s%s", remedy__bindtrace(a).text, address_option(a).text,
+		paragraph__code(p, "sudo %s%s%s", ask_again(a).text, address_option(a).text,
 				bind_options(a).text);
 	} else if (a->verdict->n_blockers) {
 		write_close(p, a);
@@ -668,7 +691,7 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		paragraph__text(p,
 				"try again; if it is refused again, look with `%s -v`, and please "
 				"report what it says",
-				remedy__bindtrace(a).text);
+				ask_again(a).text);
 	} else if (a->verdict->cause == CAUSE_UNEXPLAINED) {
 		paragraph__text(p, "try again; if it is refused again, please report this");
 	}

@@ -20,9 +20,6 @@ bool remedy__is_plain_word(const char *text);
 /* "ip netns exec web ": before a command that has to run in the network namespace of the report. */
 struct word remedy__enter(const struct advice *a);
 
-/* "bindtrace --netns web --port 8080", with what else tells which bind is meant. */
-struct holder_text remedy__bindtrace(const struct advice *a);
-
 /* "kill 12" and its kind, of one process. */
 struct holder_text remedy__stop_one(const struct proc_info *proc);
 

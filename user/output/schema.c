@@ -196,6 +196,9 @@ static const struct field line_fields[] = {
 
 static const struct field conflict_fields[] = {
 	{"type", KIND_CONST, ALWAYS, "conflict", NULL},
+	{"count", KIND_INTEGER, ALWAYS, NULL,
+	 "identical refusals that this line stands for; time and process are the last one's"},
+	{"first_time", KIND_STRING, ALWAYS, NULL, "of the first of them; RFC 3339"},
 	{"syscall", KIND_STRING, ALWAYS, NULL, "bind, listen, connect or autobind"},
 	{"error", KIND_STRING, ALWAYS, NULL, "name of the errno that the program saw"},
 	{"protocol", KIND_STRING, ALWAYS, NULL, NULL},

@@ -185,6 +185,19 @@ char *summary__conflict(const struct output *out, const struct conflict_report *
 	return take_text(f, &text);
 }
 
+/*
+ * Most servers listen on [::]. Who asks about both wildcards has to hear of the server that is
+ * there, not of how 0.0.0.0 could be had beside it.
+ */
+static unsigned int weight(const struct what_if *what_if)
+{
+	const struct verdict *v = &what_if->verdict;
+
+	if (v->refused != TRI_YES)
+		return v->refused == TRI_UNKNOWN ? 2 : 1;
+	return v->cause == CAUSE_DUAL_STACK ? 3 : 4;
+}
+
 const struct what_if *summary__main_what_if(const struct port_report *report)
 {
 	const struct what_if *best = NULL;
@@ -192,11 +205,7 @@ const struct what_if *summary__main_what_if(const struct port_report *report)
 	for (size_t i = 0; i < report->n_what_ifs; i++) {
 		const struct what_if *w = &report->what_ifs[i];
 
-		if (!ranking__is_asked(report, w))
-			continue;
-		if (w->verdict.refused == TRI_YES)
-			return w;
-		if (!best || (best->verdict.refused == TRI_NO && w->verdict.refused == TRI_UNKNOWN))
+		if (ranking__is_asked(report, w) && (!best || weight(w) > weight(best)))
 			best = w;
 	}
 	return best;

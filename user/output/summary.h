@@ -10,7 +10,7 @@ char *summary__conflict(const struct output *out, const struct conflict_report *
 char *summary__port(const struct output *out, const struct port_report *report);
 char *summary__port_headline(const struct output *out, const struct port_report *report);
 
-/* The verdict that stands for the report: of the first asked bind that is refused, or may be. */
+/* The verdict that stands for the report: of the asked bind that says most. */
 const struct what_if *summary__main_what_if(const struct port_report *report);
 
 #endif

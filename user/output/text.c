@@ -167,6 +167,26 @@ static int write_tables(const struct advice *a, const struct socket_list *list, 
 	return err;
 }
 
+/* What was just reported happens again and again: a line or two, not the whole report. */
+int text__again(const struct output *out, const struct conflict_report *report, FILE *stream)
+{
+	char *summary = summary__conflict(out, report);
+	char times[96] = "again";
+
+	if (!summary)
+		return -ENOMEM;
+	if (report->count > 1)
+		snprintf(times, sizeof(times), "again, %llu times since %s",
+			 (unsigned long long)report->count,
+			 format__clock(report->first_time_ns).text);
+	fprintf(stream, "%s %s: %s:\n%*s", format__clock(report->time_ns).text,
+		caller(&report->process, report->req.uid).text, times, CLOCK_WIDTH, "");
+	paragraph__wrap(stream, summary, CLOCK_WIDTH, CLOCK_WIDTH);
+	fputc('\n', stream);
+	free(summary);
+	return 0;
+}
+
 int text__conflict(const struct output *out, const struct conflict_report *report, FILE *stream)
 {
 	const struct verdict *v = &report->verdict;

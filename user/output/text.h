@@ -5,6 +5,7 @@
 
 #include "format.h"
 
+int text__again(const struct output *out, const struct conflict_report *report, FILE *stream);
 int text__conflict(const struct output *out, const struct conflict_report *report, FILE *stream);
 int text__port(const struct output *out, const struct port_report *report, FILE *stream);
 

@@ -73,6 +73,13 @@ void fields__call(struct coder *c, struct conflict_report *report)
 	report->error = error;
 	report->kernel_agrees = code__tri_enum(c, report->kernel_agrees);
 	code__bool(c, &report->have_usage);
+	if (c->reading && c->pos == c->end)
+		return; /* of minor version 2 or older */
+	code__u64(c, &report->count);
+	code__i64(c, &report->first_time_ns);
+	code__bool(c, &report->again);
+	if (!report->count)
+		coder__fail(c, c->reading ? -EBADMSG : -EINVAL);
 }
 
 void fields__request(struct coder *c, struct bind_request *req)

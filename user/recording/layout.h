@@ -24,11 +24,12 @@
 #define LAYOUT_PREFIX_SIZE 16
 #define LAYOUT_HEAD_SIZE   12
 #define LAYOUT_MAJOR	   1
-#define LAYOUT_MINOR	   2
+#define LAYOUT_MINOR	   3
 
 /*
  * Minor version 1: what refuses a bind asked about before the port does.
  * 2: a process of a network namespace without a name; the run's id, in the header.
+ * 3: how many identical refusals a report stands for.
  */
 
 #define LAYOUT_MAX_RECORD   (1u << 30)

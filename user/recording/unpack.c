@@ -239,6 +239,10 @@ static void distribute(struct record *record)
 	record->state.time_ns = record->time.ns;
 	record->state.process = record->conflict.process;
 	record->conflict.time_ns = record->time.ns;
+	if (!record->conflict.count) { /* of minor version 2 or older: each stands for itself */
+		record->conflict.count = 1;
+		record->conflict.first_time_ns = record->time.ns;
+	}
 	record->port.time_ns = record->time.ns;
 	record->start.time_ns = record->time.ns;
 	record->stop.time_ns = record->time.ns;
