@@ -6,4 +6,7 @@ fuzz-long: $(FUZZERS:%=$B/tests/fuzz/%) ## searches with each fuzzer for an hour
 fuzz-merge: $(FUZZERS:%=$B/tests/fuzz/%) ## takes into the corpora what such searches found and reaches new code
 	@tests/fuzz/merge $B/tests/fuzz
 
-.PHONY: fuzz-long fuzz-merge
+fuzz-reach: $(FUZZERS:%=$B/tests/fuzz/%) ## how much of the code that a fuzzer is for its corpus reaches
+	@tests/fuzz/reach $B/tests/fuzz
+
+.PHONY: fuzz-long fuzz-merge fuzz-reach
