@@ -149,11 +149,11 @@ static void test_kinds(void **state)
 {
 	struct fold *fold = fold__new(WINDOW);
 	struct log log = {.n = 0};
-	struct wire_conflict wire[] = {
-		[0 ... 16] = refusal(100, 1, 80),
-	};
+	struct wire_conflict wire[17];
 	size_t n = sizeof(wire) / sizeof(wire[0]);
 
+	for (size_t i = 0; i < n; i++)
+		wire[i] = refusal(100, 1, 80);
 	wire[1].binder.local_port = 81;
 	wire[2].binder.local[0] = 127;
 	wire[3].binder.reuse = 1;
