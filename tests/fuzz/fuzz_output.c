@@ -147,6 +147,8 @@ static int write_conflict(struct world *world, struct case_bytes *bytes, struct 
 
 	must(report);
 	report->time_ns = take_time(bytes);
+	report->count = 1 + (how & 16 ? case_byte(bytes) : 0);
+	report->again = how & 8;
 	report->req = world->cs.req;
 	report->req.call = how % 4;
 	report->syscall = calls[how % 4];
@@ -254,6 +256,22 @@ static int write_start(struct world *world, struct case_bytes *bytes, struct out
 	return output__start(out, &start);
 }
 
+static int write_end(struct world *world, struct case_bytes *bytes, struct output *out)
+{
+	const struct run_stop stop = {
+		.time_ns = take_time(bytes),
+		.seen = (uint64_t)take_time(bytes),
+		.delivered = case_byte(bytes),
+		.filtered = case_byte(bytes),
+		.lost = case_byte(bytes),
+		.skipped = case_byte(bytes) % 3,
+	};
+
+	if (case_chance(bytes, 128))
+		return output__lost(out, stop.time_ns, stop.seen);
+	return output__stop(out, &stop);
+}
+
 typedef int (*write_fn)(struct world *world, struct case_bytes *bytes, struct output *out);
 
 /* The caller of a report, whichever report it is. */
@@ -294,7 +312,7 @@ static void show(struct world *world, struct case_bytes *bytes, write_fn write, 
 	must(!fclose(stream));
 	if (config.json) {
 		line = check_json_line(text, len);
-		if (write != write_start)
+		if (write != write_start && write != write_end)
 			check_caller(line, &world->procs[0]);
 		json_decref(line);
 	} else {
@@ -307,8 +325,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const write_fn writers[] = {write_conflict, write_port, write_bind, write_state,
-					   write_start};
+	static const write_fn writers[] = {write_conflict, write_port,	write_bind,
+					   write_state,	   write_start, write_end};
 	struct case_bytes bytes = {data, size, 0};
 	uint8_t kind = case_byte(&bytes), form = case_byte(&bytes);
 	struct world world;
