@@ -147,6 +147,13 @@ int fexit_sctp_bind6(__u64 *ctx)
 	return sctp_bind_returned(ctx);
 }
 
+/* So have ping sockets, whose identifier is what a port is to others. (sk, uaddr, addr_len) */
+SEC("?fexit/ping_bind")
+int fexit_ping_bind(__u64 *ctx)
+{
+	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], AS_INT(ctx[3]));
+}
+
 /* listen() on a socket without a port looks for a free one; of a bound one the test reports. */
 static __always_inline int listen_returned(struct sock *sk, __s32 error)
 {

@@ -99,10 +99,10 @@ static void show_reach(bool fexit, bool live, unsigned sees)
 		row("SCTP", "part", "that a bind() was refused, not by whom");
 	else
 		fexit_row("SCTP", fexit, false, "its module is not loaded; load it, then start");
-	if (sees & SEES_BINDS)
-		row("ping sockets", "part", "that a bind was refused, not by whom");
+	if (sees & SEES_PING)
+		row("ping sockets", "part", "that a bind() was refused, not by whom");
 	else
-		fexit_row("ping sockets", fexit, false, "__inet_bind");
+		fexit_row("ping sockets", fexit, false, "this kernel has no ping_bind()");
 }
 
 static void show_rules(const struct kernel_rules *rules)

@@ -57,10 +57,11 @@ int sink__open(const struct options *opts, FILE *results, uint64_t own_netns, st
 	err = metering__open(opts, true, &ret->metering);
 	if (!err && opts->record_path)
 		err = open_recorder(opts, own_netns, run, &ret->recorder);
-	if (err)
-		return err;
-	ret->out = start__output(opts, results, own_netns, run, ret->metering.metrics);
-	return ret->out ? 0 : (int)start__report_error(-ENOMEM);
+	if (!err) {
+		ret->out = start__output(opts, results, own_netns, run, ret->metering.metrics);
+		err = ret->out ? 0 : (int)start__report_error(-ENOMEM);
+	}
+	return err ? sink__close(ret, err) : 0;
 }
 
 int sink__close(struct sink *sink, int status)

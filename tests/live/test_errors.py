@@ -10,6 +10,7 @@ from child import (LIBC, Child, Recorded, attempt, cgroup_root, fixes_with, ip, 
                    recorded, sock, sysctl)
 from harness import Skip, check, contains, same
 from state import new_port
+from tool import run
 
 NOBODY = 65534
 
@@ -65,6 +66,7 @@ def check_ping():
         same("error and cause", (line["error"], line["cause"]), ("EADDRINUSE", "other_error"))
         same("local", line["local"], {"address": address, "port": 4711})
         same("blockers", line["blockers"], [])
+    contains("features", run("--features").out, "ping sockets           part")
 
 
 def bpf(command, attr):

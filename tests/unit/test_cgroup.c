@@ -159,6 +159,8 @@ static const struct {
 	{"/kubepods/burstable/pod0A1B2C3D-4e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
 	{"/kubepods/burstable/pod0a1b2c3d-4e5f-6071-8293_a4b5c6d7e8f/" ID, NULL, ID},
 	{"/kubepods/burstable/pod0a1b2c3d04e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
+	{"/kubepods/burstable/pod0a1b2c3g-4e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
+	{"/kubepods/burstable/pod0a1b2c3.-4e5f-6071-8293-a4b5c6d7e8f9/" ID, NULL, ID},
 	{"/machine.slice/libpod-" ID ".scope", NULL, ID},
 	{"/machine.slice/machine-libpod_pod_" ID2 ".slice/libpod-" ID ".scope", NULL, ID},
 	{"/system.slice/docker-" ID ".scope", NULL, ID},

@@ -26,6 +26,7 @@ static const struct tuple_row tuple_rows[] = {
 	 "ESTABLISHED 10.0.0.1 peer=10.0.0.9/444|LISTEN 0.0.0.0|CLOSE_WAIT 10.0.0.1" TO, "2",
 	 "any_port address close"},
 	{"itself", "connect 10.0.0.1 self=7" TO, "SYN_SENT 10.0.0.1 id=7" TO, "", ""},
+	{"not itself", "connect 10.0.0.1 self=7" TO, "SYN_SENT 10.0.0.1 id=8" TO, "0", NULL},
 	{"TIME_WAIT", "connect 10.0.0.1" TO, "TIME_WAIT 10.0.0.1 expires=41000" TO, "0",
 	 "any_port address wait:43100"},
 	{"TIME_WAIT, expiry not known", "connect 10.0.0.1" TO, "TIME_WAIT 10.0.0.1" TO, "0",

@@ -80,6 +80,12 @@ static const struct refusal_row refusal_rows[] = {
 	 {.low = 1024, .high = 65535, .taken = 64512, .sockets = 64512},
 	 CAUSE_AUTOBIND_EXHAUSTED,
 	 "range close"},
+	{"...the sysctl is not readable",
+	 "bind 0.0.0.0 port=0",
+	 {.error = EADDRINUSE, .unprivileged_port_start = -1},
+	 {.low = 1024, .high = 65535, .taken = 64512, .sockets = 64512},
+	 CAUSE_AUTOBIND_EXHAUSTED,
+	 "close"},
 	{"...none to widen by",
 	 "bind 0.0.0.0 port=0",
 	 {.error = EADDRINUSE, .unprivileged_port_start = 0},
@@ -166,6 +172,12 @@ static const struct refusal_row refusal_rows[] = {
 	 {RANGE, .taken = 100, .same_peer = 100, .reusable = 90},
 	 CAUSE_EPHEMERAL_EXHAUSTED,
 	 "address range"},
+	{"...in TIME_WAIT, on for loopback, from there",
+	 "connect 127.0.0.1 port=0" TO,
+	 {.error = EADDRNOTAVAIL, .stage = STAGE_CONNECT, .tw_reuse = 2},
+	 {RANGE, .taken = 100, .same_peer = 100, .reusable = 90},
+	 CAUSE_EPHEMERAL_EXHAUSTED,
+	 "address range"},
 	{"...in TIME_WAIT, not known",
 	 "connect 10.0.0.1 port=0" TO,
 	 {.error = EADDRNOTAVAIL, .stage = STAGE_CONNECT, .tw_reuse = -1},
@@ -208,6 +220,12 @@ static const struct refusal_row refusal_rows[] = {
 	 {0},
 	 CAUSE_EPHEMERAL_EXHAUSTED,
 	 ""},
+	{"connect(): the other word for it",
+	 "connect 10.0.0.1 port=0" TO,
+	 {.error = EADDRINUSE, .stage = STAGE_CONNECT},
+	 {RANGE, .taken = 100, .same_peer = 100},
+	 CAUSE_EPHEMERAL_EXHAUSTED,
+	 "address range"},
 	/* nobody there */
 	{"an explicit port", "bind 0.0.0.0", {.error = EADDRINUSE}, {0}, CAUSE_UNEXPLAINED, ""},
 	{"an explicit port, and the range is full",
@@ -310,6 +328,15 @@ static const struct refusal_row refusal_rows[] = {
 	 {0},
 	 CAUSE_NOT_LOCAL,
 	 "address"},
+	{"...tentative, although the sysctl is on",
+	 "bind fd00::1",
+	 {.error = EADDRNOTAVAIL,
+	  .stage = STAGE_PROTOCOL,
+	  .address_tentative = TRI_YES,
+	  .nonlocal_bind = 1},
+	 {0},
+	 CAUSE_NOT_LOCAL,
+	 "address"},
 	{"...of connect()",
 	 "connect :: port=0 peer=fd00::9/443",
 	 {.error = EADDRNOTAVAIL, .stage = STAGE_PROTOCOL},
@@ -374,6 +401,18 @@ static const struct refusal_row udp_rows[] = {
 	 {RANGE, .taken = 100, .sockets = 100},
 	 CAUSE_AUTOBIND_EXHAUSTED,
 	 "range close"},
+	{"no memory", "autobind 0.0.0.0 port=0", {.error = ENOMEM}, {0}, CAUSE_OTHER_ERROR, ""},
+	{"a connect() refused by nobody",
+	 "connect 10.0.0.1 port=0" TO,
+	 {.error = EHOSTUNREACH, .stage = STAGE_CONNECT},
+	 {0},
+	 CAUSE_OTHER_ERROR,
+	 ""},
+};
+
+/* A ping socket's identifier looks like a port. */
+static const struct refusal_row ping_rows[] = {
+	{"an identifier", "bind 0.0.0.0", {.error = EADDRINUSE}, {0}, CAUSE_OTHER_ERROR, ""},
 };
 
 static void check_row(const struct refusal_row *row, uint32_t protocol)
@@ -406,6 +445,22 @@ static void test_refusal_row(void **state)
 static void test_udp_row(void **state)
 {
 	check_row(*state, PROTO_UDP);
+}
+
+static void test_ping_row(void **state)
+{
+	check_row(*state, 1); /* IPPROTO_ICMP */
+}
+
+static void test_covers(void **state)
+{
+	const struct port_usage none = {0}, full = {RANGE, .taken = 100};
+	const struct port_usage turned = {.low = 40099, .high = 40000, .taken = 100};
+
+	assert_false(usage__covers(NULL));
+	assert_false(usage__covers(&none));
+	assert_false(usage__covers(&turned));
+	assert_true(usage__covers(&full));
 }
 
 /* Whoever has blockers does not need the rest. */
@@ -457,6 +512,8 @@ int main(void)
 
 	test_list__add_rows(&list, "refusal", test_refusal_row, refusal_rows);
 	test_list__add_rows(&list, "udp", test_udp_row, udp_rows);
+	test_list__add_rows(&list, "ping", test_ping_row, ping_rows);
+	test_list__add(&list, "what a sum accounts for", test_covers, NULL);
 	test_list__add(&list, "with blockers", test_with_blockers, NULL);
 	test_list__add(&list, "from sockets", test_from_sockets, NULL);
 	return test_list__run(&list, "refusal");

@@ -130,6 +130,20 @@ static void test_overlap_without_word(void **state)
 	assert_int_equal(rules__addr_overlap(&kernels[K_5_10].rules, &req, &sock), TRI_NO);
 }
 
+/* 6.1: the family of an address bucket is that of its first socket, not of each. */
+static void test_overlap_in_bucket(void **state)
+{
+	struct bind_request req = text_request("::ffff:10.0.0.1");
+	struct snap_sock sock = text_sock("::ffff:0.0.0.0");
+
+	req.v4_word_be = htonl(0x0a000001);
+	assert_int_equal(rules__addr_overlap(&kernels[K_6_1].rules, &req, &sock), TRI_NO);
+	sock.addr_bucket_family = AF_INET6;
+	assert_int_equal(rules__addr_overlap(&kernels[K_6_1].rules, &req, &sock), TRI_NO);
+	sock.addr_bucket_family = AF_INET;
+	assert_int_equal(rules__addr_overlap(&kernels[K_6_1].rules, &req, &sock), TRI_YES);
+}
+
 /* ---- options and users -------------------------------------------------------------------- */
 
 struct pair_row {
@@ -588,6 +602,7 @@ int main(void)
 	add_overlap_table(&list);
 	test_list__add_rows(&list, "overlap", test_overlap_row, overlap_rows);
 	test_list__add(&list, "overlap: no word from inet_diag", test_overlap_without_word, NULL);
+	test_list__add(&list, "overlap: by the bucket's family", test_overlap_in_bucket, NULL);
 	test_list__add_rows(&list, "pair", test_pair_row, pair_rows);
 	test_list__add_rows(&list, "bucket", test_bucket_row, bucket_rows);
 	test_list__add_rows(&list, "shortcut", test_shortcut_row, shortcut_rows);

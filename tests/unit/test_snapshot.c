@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The evidence as a container, and the roles that are read out of it. */
+#include <errno.h>
+#include <stdint.h>
 #include "model_text.h"
 
 /* ---- container ---------------------------------------------------------------------------- */
@@ -45,6 +47,41 @@ static void test_entries_are_zeroed(void **state)
 	assert_int_equal(snap.socks[42].id, 42);
 	assert_int_equal(snap.procs[42].pid, 42);
 	assert_int_equal(snap.buckets[42].l3mdev, 42);
+	snapshot__free(&snap);
+}
+
+/* A count that no memory could have: nothing is added, nothing is touched. */
+static void test_no_room(void **state)
+{
+	static const size_t counts[] = {SIZE_MAX / 2 + 1, SIZE_MAX / 4};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(counts); i++) {
+		size_t n = counts[i];
+		struct snapshot snap = {.n_socks = n, .cap_socks = n, .n_procs = n, .cap_procs = n};
+
+		snap.n_holds = snap.cap_holds = n;
+		snap.n_buckets = n;
+		assert_null(snapshot__add_sock(&snap));
+		assert_null(snapshot__add_proc(&snap));
+		assert_null(snapshot__add_bucket(&snap));
+		assert_int_equal(snapshot__add_hold(&snap, 0, 0, 3, TRI_YES), -ENOMEM);
+		assert_true(snap.n_socks == n && snap.cap_socks == n && !snap.socks);
+	}
+}
+
+static void test_devices(void **state)
+{
+	struct snapshot snap;
+
+	snapshot__init(&snap);
+	assert_null(snapshot__device_name(&snap, 3));
+	assert_int_equal(snapshot__add_device(&snap, 3, "eth0"), 0);
+	assert_int_equal(snapshot__add_device(&snap, 4, "a-name-beyond-what-the-kernel-has"), 0);
+	assert_int_equal(snapshot__add_device(&snap, 3, "another"), 0); /* as it was first */
+	assert_string_equal(snapshot__device_name(&snap, 3), "eth0");
+	assert_string_equal(snapshot__device_name(&snap, 4), "a-name-beyond-w");
+	assert_null(snapshot__device_name(&snap, 5));
+	assert_int_equal(snap.n_devices, 2);
 	snapshot__free(&snap);
 }
 
@@ -105,7 +142,7 @@ static void test_holds(void **state)
 	static const struct {
 		uint32_t sock, proc;
 		int fd;
-	} holds[] = {{3, 0, 7}, {1, 1, 4}, {3, 0, 5}, {1, 0, 9}, {UINT32_MAX, 2, 1}, {1, 1, 3}};
+	} holds[] = {{3, 0, 5}, {1, 1, 4}, {3, 0, 7}, {1, 0, 9}, {UINT32_MAX, 2, 1}, {1, 1, 3}};
 	const struct sock_hold *found;
 	struct snapshot snap;
 	size_t n;
@@ -167,6 +204,24 @@ static void test_addr_row(void **state)
 	assert_true(ip_addr__equal(&addr, &other));
 	other.bytes[family == AF_INET ? 3 : 15] ^= 1;
 	assert_false(ip_addr__equal(&addr, &other));
+}
+
+static void test_link_local(void **state)
+{
+	static const struct {
+		const char *addr;
+		bool link_local;
+	} rows[] = {
+		{"fe80::1", true},  {"febf::1", true},	    {"fec0::1", false},
+		{"fd80::1", false}, {"254.128.0.1", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
+		struct ip_addr addr;
+		uint16_t family = text_addr(rows[i].addr, &addr);
+
+		assert_int_equal(ip_addr__is_link_local(family, &addr), rows[i].link_local);
+	}
 }
 
 /* ---- roles -------------------------------------------------------------------------------- */
@@ -276,6 +331,9 @@ static const struct role_row role_rows[] = {
 	{"diag, nothing tells", "ESTABLISHED 10.0.0.1 peer=10.0.0.2/80 locked? connect_bound?",
 	 NO_BUCKET, ROLE_UNKNOWN},
 	{"not connected", "CLOSE_WAIT 10.0.0.1", BUCKET_BIND, ROLE_UNKNOWN},
+	{"not connected, beside one that is",
+	 "CLOSE_WAIT 10.0.0.1|TIME_WAIT 10.0.0.1 peer=10.0.0.2/50000 locked?|LISTEN 10.0.0.1",
+	 BUCKET_BIND, ROLE_UNKNOWN},
 };
 
 static void test_role_row(void **state)
@@ -379,10 +437,13 @@ int main(void)
 
 	test_list__add(&list, "empty", test_empty, NULL);
 	test_list__add(&list, "entries are zeroed", test_entries_are_zeroed, NULL);
+	test_list__add(&list, "devices", test_devices, NULL);
+	test_list__add(&list, "no room", test_no_room, NULL);
 	test_list__add(&list, "frees what it holds", test_frees_strings, NULL);
 	test_list__add(&list, "drops duplicates", test_drops_duplicates, NULL);
 	test_list__add(&list, "holds", test_holds, NULL);
 	test_list__add_rows(&list, "address", test_addr_row, addr_rows);
+	test_list__add(&list, "link-local", test_link_local, NULL);
 	test_list__add_rows(&list, "role", test_role_row, role_rows);
 	test_list__add(&list, "role: range not known", test_role_without_range, NULL);
 	test_list__add(&list, "role: UDP", test_udp_roles, NULL);

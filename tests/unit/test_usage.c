@@ -40,6 +40,8 @@ static const struct usage_row usage_rows[] = {
 	{"a reserved one is not taken", PROTO_TCP, "bind 0.0.0.0",
 	 "BOUND 0.0.0.0 port=40008|BOUND 0.0.0.0 port=40007", "1 0 0 0 0"},
 	{"itself", PROTO_TCP, "bind 0.0.0.0 self=4", "BOUND 0.0.0.0 port=40000 id=4", "0 0 0 0 0"},
+	{"not itself", PROTO_TCP, "bind 0.0.0.0 self=4", "BOUND 0.0.0.0 port=40000 id=5",
+	 "1 0 0 0 0"},
 	/* connect() */
 	{"connected elsewhere", PROTO_TCP, "connect 10.0.0.1" TO,
 	 "ESTABLISHED 10.0.0.1 port=40000 peer=10.0.0.8/443", "0 0 0 0 0"},
@@ -123,6 +125,8 @@ static void test_states(void **state)
 	assert_int_equal(usage.states[STATE_LISTEN], 1);
 	assert_int_equal(usage.states[STATE_ESTABLISHED], 0);
 	assert_int_equal(usage.taken, 1);
+	snap.socks[0].state = 200; /* of a recording: no state of today's */
+	assert_int_equal(sum(&snap, "bind 10.0.0.1").sockets, 3);
 	snapshot__free(&snap);
 }
 
@@ -134,6 +138,9 @@ static void test_no_range(void **state)
 
 	range_snapshot("LISTEN 0.0.0.0 port=40000", PROTO_TCP, &snap);
 	snap.ephemeral_low = 0;
+	usage = sum(&snap, "bind 0.0.0.0");
+	assert_int_equal(usage.taken + usage.reserved + usage.sockets, 0);
+	snap.ephemeral_low = HIGH + 1;
 	usage = sum(&snap, "bind 0.0.0.0");
 	assert_int_equal(usage.taken + usage.reserved + usage.sockets, 0);
 	snapshot__free(&snap);
@@ -172,6 +179,30 @@ static void test_holders(void **state)
 	assert_int_equal(usage.top[1].ports, 1);
 	assert_int_equal(usage.top[2].proc, 3);
 	assert_int_equal(usage.top[4].proc, 5);
+	snapshot__free(&snap);
+}
+
+/* Who comes late with more than one of a full list moves those behind. */
+static void test_late_holder(void **state)
+{
+	struct snapshot snap;
+	struct port_usage usage;
+
+	range_snapshot("BOUND 0.0.0.0 port=40000|BOUND 0.0.0.0 port=40001", PROTO_TCP, &snap);
+	for (uint32_t proc = 0; proc <= USAGE_MAX_HOLDERS; proc++) {
+		snapshot__add_proc(&snap);
+		snapshot__add_hold(&snap, 0, proc, 3, TRI_YES);
+	}
+	snapshot__add_hold(&snap, 1, USAGE_MAX_HOLDERS, 4, TRI_YES);
+	usage = sum(&snap, "bind 0.0.0.0");
+	assert_int_equal(usage.n_top, USAGE_MAX_HOLDERS);
+	assert_int_equal(usage.top[0].proc, USAGE_MAX_HOLDERS);
+	assert_int_equal(usage.top[0].ports, 2);
+	assert_int_equal(usage.top[USAGE_MAX_HOLDERS - 1].proc, USAGE_MAX_HOLDERS - 2);
+	/* Nobody holds a port that is taken. */
+	snap.socks[0].ifindex = snap.socks[1].ifindex = 4;
+	usage = sum(&snap, "bind 0.0.0.0 dev=3");
+	assert_int_equal(usage.n_top, 0);
 	snapshot__free(&snap);
 }
 
@@ -291,6 +322,7 @@ int main(void)
 	test_list__add(&list, "states", test_states, NULL);
 	test_list__add(&list, "range not known", test_no_range, NULL);
 	test_list__add(&list, "holders", test_holders, NULL);
+	test_list__add(&list, "a late holder", test_late_holder, NULL);
 	test_list__add(&list, "random ranges", test_random_ranges, NULL);
 	test_list__add(&list, "random sums", test_random_sums, NULL);
 	test_list__add(&list, "300,000 sockets", test_many_sockets, NULL);

@@ -3,6 +3,7 @@
 #include "model_text.h"
 #include "sanitized.h"
 #include "model_cases.h"
+#include "model/internal.h"
 
 #include <time.h>
 
@@ -211,6 +212,47 @@ static void test_verdict_row(void **state)
 	assert_string_equal(cause__name(verdict.cause), cause__name(row->cause));
 	if (row->fixes)
 		assert_fixes(&verdict, row->fixes);
+	verdict__free(&verdict);
+	snapshot__free(&snap);
+}
+
+/* Each way of adding to it leaves a full list as it is, in its order. */
+static void test_full_list(void **state)
+{
+	static const char *const socks[] = {"LISTEN 0.0.0.0 P uid=33",
+					    "TIME_WAIT 0.0.0.0 R expires=1000"};
+	struct bind_request req = text_request("bind 0.0.0.0 P uid=1000");
+
+	for (size_t n = 0; n < ARRAY_LENGTH(socks); n++) {
+		struct snapshot snap;
+		struct verdict verdict;
+
+		text_snapshot(socks[n], K_6_18, &snap);
+		assert_int_equal(rules__judge(&snap, &req, true, &verdict), 0);
+		assert_int_equal(verdict.n_blockers, 1);
+		verdict.n_fixes = 0;
+		while (fixes__emit(&verdict, FIX_ADDRESS, SIDE_BINDER))
+			continue;
+		fixes__find(&verdict, &snap, &req);
+		assert_int_equal(verdict.n_fixes, MAX_FIXES);
+		for (size_t i = 0; i < verdict.n_fixes; i++)
+			assert_int_equal(verdict.fixes[i].kind, FIX_ADDRESS);
+		verdict__free(&verdict);
+		snapshot__free(&snap);
+	}
+}
+
+/* A time out of a recording that no kernel has: there is nothing to wait for. */
+static void test_endless_wait(void **state)
+{
+	struct snapshot snap;
+	struct verdict verdict;
+
+	text_snapshot("TIME_WAIT 0.0.0.0 expires=1000", K_6_18, &snap);
+	snap.socks[0].expires_ms = INT64_MAX - TIME_WAIT_SLACK_MS + 1;
+	verdict = explain(&snap, "bind 0.0.0.0", false);
+	for (size_t i = 0; i < verdict.n_fixes; i++)
+		assert_int_not_equal(verdict.fixes[i].kind, FIX_WAIT);
 	verdict__free(&verdict);
 	snapshot__free(&snap);
 }
@@ -425,6 +467,22 @@ static void test_many_sockets(void **state)
 	snapshot__free(&snap);
 }
 
+/* Of a recording that says so: who is not there has inherited nothing. */
+static void test_no_such_holder(void **state)
+{
+	struct bind_request req = text_request("bind 0.0.0.0");
+	struct snapshot snap;
+	struct verdict verdict;
+
+	text_snapshot("LISTEN 0.0.0.0 holder=process", K_6_12, &snap);
+	assert_int_equal(snapshot__add_hold(&snap, 0, 7, 3, TRI_NO), 0);
+	assert_int_equal(rules__judge(&snap, &req, true, &verdict), 0);
+	assert_int_equal(verdict__explain(&verdict, &snap, &req), 0);
+	assert_string_equal(cause__name(verdict.cause), "listener");
+	verdict__free(&verdict);
+	snapshot__free(&snap);
+}
+
 static void test_cause_names(void **state)
 {
 	for (int i = 0; i < N_CAUSES; i++) {
@@ -442,6 +500,9 @@ int main(void)
 
 	test_list__add_rows(&list, "explain", test_verdict_row, verdict_rows);
 	test_list__add_rows(&list, "inherited", test_holder_row, holder_rows);
+	test_list__add(&list, "explain: no room for more fixes", test_full_list, NULL);
+	test_list__add(&list, "explain: an endless wait", test_endless_wait, NULL);
+	test_list__add(&list, "explain: no such holder", test_no_such_holder, NULL);
 	test_list__add(&list, "explain: users by inode", test_uid_of_inode, NULL);
 	test_list__add(&list, "explain: nobody there", test_unexplained, NULL);
 	test_list__add(&list, "explain: the bucket let it pass", test_bucket, NULL);

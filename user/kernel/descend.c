@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -7,6 +8,15 @@
 
 /* Deeper than that nobody goes; and a cycle, by pids used again while we look, ends. */
 #define MAX_DEPTH 64
+
+/*
+ * What is gone, or hidden, or not in this kernel has no children that can be told. Who has not been
+ * looked at for want of memory or descriptors may have.
+ */
+static int not_looked_at(void)
+{
+	return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : 0;
+}
 
 struct visit {
 	descend_fn fn;
@@ -26,7 +36,7 @@ static int visit_children(const struct visit *visit, const char *pid, const char
 	snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/children", pid, tid);
 	file = fopen(path, "re");
 	if (!file)
-		return 0;
+		return not_looked_at();
 	while (!err && fscanf(file, "%d", &child) == 1) {
 		err = visit->fn(visit->ctx, child);
 		if (!err && depth < MAX_DEPTH)
@@ -48,7 +58,7 @@ static int visit_process(const struct visit *visit, pid_t pid, int depth)
 	snprintf(path, sizeof(path), "/proc/%s/task", name);
 	tasks = opendir(path);
 	if (!tasks)
-		return 0;
+		return not_looked_at();
 	while (!err && (entry = readdir(tasks)))
 		if (entry->d_name[0] != '.')
 			err = visit_children(visit, name, entry->d_name, depth);

@@ -56,6 +56,7 @@ static void read_hooks(const struct btf *btf, struct features *ret)
 	ret->has_inet_bind = count_args(btf, "__inet_bind") && count_args(btf, "__inet6_bind");
 	ret->has_sctp = count_args(btf, "inet_bind") && count_args(btf, "inet6_bind") &&
 			!access("/sys/module/sctp", F_OK);
+	ret->has_ping = count_args(btf, "ping_bind");
 	ret->has_security = count_args(btf, "security_socket_bind") &&
 			    count_args(btf, "security_socket_connect");
 	ret->has_autobind = count_args(btf, "inet_autobind");

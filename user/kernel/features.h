@@ -30,6 +30,7 @@ struct features {
 	int cgroup_addr_args;	/* of __cgroup_bpf_run_filter_sock_addr(): 4, 5 or 6 */
 	bool has_inet_bind;	/* __inet_bind() and __inet6_bind() */
 	bool has_sctp;		/* inet_bind(), inet6_bind(), and the module */
+	bool has_ping;		/* ping_bind() */
 	bool has_security;	/* security_socket_bind(), security_socket_connect() */
 	bool has_udp_get_port;	/* udp_lib_get_port() */
 	bool has_autobind;	/* inet_autobind() */

@@ -90,6 +90,7 @@ static void choose_others(struct live *live, const struct live_filter *filter)
 	want_exit(live, features->has_inet_bind, skel->progs.fexit_inet6_bind);
 	want_exit(live, features->has_sctp, skel->progs.fexit_sctp_bind);
 	want_exit(live, features->has_sctp, skel->progs.fexit_sctp_bind6);
+	want_exit(live, features->has_ping, skel->progs.fexit_ping_bind);
 	want_exit(live, features->listen_start_args == 2, skel->progs.fexit_listen_start_2);
 	want_exit(live, features->listen_start_args == 1, skel->progs.fexit_listen_start_1);
 	want_exit(live, features->hash_connect_args == 4, skel->progs.fexit_hash_connect_4);
@@ -452,6 +453,8 @@ unsigned live__sees(const struct live *live)
 	if (is_attached(live, skel->progs.fexit_sctp_bind) &&
 	    is_attached(live, skel->progs.fexit_sctp_bind6))
 		sees |= SEES_SCTP;
+	if (is_attached(live, skel->progs.fexit_ping_bind))
+		sees |= SEES_PING;
 	if (is_attached(live, skel->progs.fentry_tcp_close) &&
 	    is_attached(live, skel->progs.fexit_twsk_alloc))
 		sees |= SEES_FORMER;

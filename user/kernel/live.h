@@ -33,6 +33,7 @@ enum live_sight {
 	SEES_FORMER = 1 << 4,  /* who closed a connection */
 	SEES_PAIR = 1 << 5,    /* the pair that the kernel names; only with cross_check */
 	SEES_SCTP = 1 << 6,    /* that a bind() of SCTP is refused; only where the module is */
+	SEES_PING = 1 << 7,    /* that a bind() of a ping socket is refused */
 };
 
 /* A record as it came; data is valid during the call only. Not 0 ends the drain and is returned. */

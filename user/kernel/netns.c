@@ -337,8 +337,10 @@ static int add_mounts(struct netns_list *list)
 
 	if (!file)
 		return -errno;
-	while (!err && getline(&line, &size, file) > 0)
+	for (errno = 0; !err && getline(&line, &size, file) > 0; errno = 0)
 		err = add_mount(list, line);
+	if (!err && errno == ENOMEM) /* no end of the file: a longer line than there is room for */
+		err = -errno;
 	free(line);
 	fclose(file);
 	return err;

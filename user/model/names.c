@@ -7,7 +7,7 @@
 
 static const char *pick(const char *const *names, size_t n, size_t index)
 {
-	return index < n && names[index] ? names[index] : "unknown";
+	return index < n ? names[index] : "unknown";
 }
 
 const char *cause__name(enum cause cause)

@@ -166,7 +166,7 @@ static int compare_sightings(const void *left, const void *right)
 
 	if (a->id != b->id)
 		return a->id < b->id ? -1 : 1;
-	return a->index < b->index ? -1 : a->index > b->index;
+	return a->index < b->index ? -1 : 1; /* no two are of one socket */
 }
 
 /* Marks every sighting of an id but the first; id 0 says nothing about identity. */

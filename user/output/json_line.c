@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "json_line.h"
+#include "memory.h"
 #include "sanitize.h"
 
 #define TEXT_MAX 1024 /* the longest bound that json_text() takes */
@@ -86,9 +87,28 @@ static size_t escape_unsafe(char *out, const char *line)
 	return n;
 }
 
+static int append(const char *bytes, size_t n, void *memory)
+{
+	return memory__append(memory, bytes, n);
+}
+
+/* json_dumps() looks away when there was no room for a key: what it returns may be no JSON. */
+char *json_dumped(const json_t *value, size_t flags)
+{
+	struct memory memory = {NULL};
+	int err = json_dump_callback(value, append, &memory, flags);
+	char *text = memory__take(&memory);
+
+	if (!err)
+		return text;
+	free(text);
+	return NULL;
+}
+
 char *json_line(const json_t *value, size_t *ret_len)
 {
-	char *dumped = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+	const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
+	char *dumped = json_dumped(value, flags);
 	char *line = dumped ? malloc(6 * strlen(dumped) + 2) : NULL;
 	size_t len;
 

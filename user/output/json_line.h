@@ -30,6 +30,9 @@ json_t *json_count(uint64_t count); /* never unknown; beyond 2^63 it stays there
 /* One line, its newline included; malloc'ed, NULL when memory is short. */
 char *json_line(const json_t *value, size_t *ret_len);
 
+/* Any text of it, with jansson's flags; malloc'ed, NULL when memory is short. */
+char *json_dumped(const json_t *value, size_t flags);
+
 /* Bytes left in the line that is being planned. */
 struct fit {
 	size_t limit, used;

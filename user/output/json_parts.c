@@ -187,28 +187,29 @@ json_t *json_socket(const struct json_ctx *ctx, uint32_t sock, const struct bloc
 	return json_object__take(&object);
 }
 
+static json_t *json_fds(const struct sock_hold *holds, size_t n)
+{
+	json_t *fds = json_array();
+
+	for (size_t i = 0; fds && i < n && i < JSON_MAX_FDS; i++) {
+		if (!json_array_append_new(fds, json_integer(holds[i].fd)))
+			continue;
+		json_decref(fds);
+		return NULL;
+	}
+	return fds;
+}
+
 static json_t *json_owner(const struct json_ctx *ctx, const struct sock_hold *holds, size_t n)
 {
 	const struct proc_info *proc = &ctx->snap->procs[holds->proc];
-	json_t *owner = json_process(proc, ctx->text_max, false);
-	json_t *fds = json_array();
+	struct json_object owner = {.value = json_process(proc, ctx->text_max, false)};
 
-	for (size_t i = 0; fds && i < n && i < JSON_MAX_FDS; i++)
-		if (json_array_append_new(fds, json_integer(holds[i].fd)))
-			goto fail;
-	if (!owner || !fds || json_object_set_new(owner, "fds", fds)) {
-		fds = NULL; /* json_object_set_new() has dropped it */
-		goto fail;
-	}
-	if (n > JSON_MAX_FDS &&
-	    json_object_set_new(owner, "fds_total", json_integer((json_int_t)n)))
-		goto fail_owner;
-	return owner;
-fail:
-	json_decref(fds);
-fail_owner:
-	json_decref(owner);
-	return NULL;
+	owner.failed = !owner.value;
+	json_object__put(&owner, "fds", json_fds(holds, n));
+	if (n > JSON_MAX_FDS)
+		json_object__put(&owner, "fds_total", json_count(n));
+	return json_object__take(&owner);
 }
 
 void json_add_owners(struct json_ctx *ctx, json_t *socket, uint32_t sock, size_t max)

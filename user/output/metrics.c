@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "format.h"
+#include "memory.h"
 #include "metrics.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -316,9 +317,9 @@ static void put_states(const struct metrics *metrics, FILE *out)
 
 char *metrics__text(const struct metrics *metrics, size_t *ret_len)
 {
-	char *text = NULL;
-	FILE *out = open_memstream(&text, ret_len);
-	bool failed;
+	struct memory memory = {NULL};
+	FILE *out = memory__open(&memory);
+	char *text;
 
 	if (!out)
 		return NULL;
@@ -329,10 +330,8 @@ char *metrics__text(const struct metrics *metrics, size_t *ret_len)
 		put_binds(metrics, out);
 	if (metrics->config.states)
 		put_states(metrics, out);
-	failed = ferror(out);
-	if (fclose(out) || failed) {
-		free(text);
-		return NULL;
-	}
+	text = memory__take(&memory);
+	if (text)
+		*ret_len = memory.len;
 	return text;
 }

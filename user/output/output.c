@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "format.h"
 #include "json.h"
+#include "memory.h"
 #include "metrics.h"
 #include "text.h"
 
@@ -94,28 +95,21 @@ static int write_json(struct output *out, enum level level, int err, struct json
 }
 
 /* A report is built in memory first. */
-struct page {
-	char *text;
-	size_t len;
-	FILE *stream;
-};
-
-static int page__open(struct page *page)
+static int page__open(struct memory *page)
 {
-	*page = (struct page){NULL};
-	page->stream = open_memstream(&page->text, &page->len);
-	return page->stream ? 0 : -ENOMEM;
+	*page = (struct memory){NULL};
+	return memory__open(page) ? 0 : -ENOMEM;
 }
 
-static int page__write(const struct output *out, struct page *page, int err, FILE *to)
+static int page__write(const struct output *out, struct memory *page, int err, FILE *to)
 {
-	if (ferror(page->stream))
-		err = -ENOMEM;
-	if (fclose(page->stream))
-		err = -ENOMEM;
+	char *text = memory__take(page);
+
+	if (!text)
+		return -ENOMEM;
 	if (!err)
-		err = write_all(out, to, page->text, page->len);
-	free(page->text);
+		err = write_all(out, to, text, page->len);
+	free(text);
 	return err;
 }
 
@@ -131,7 +125,7 @@ static void separate(struct output *out, bool block, FILE *stream)
 int output__conflict(struct output *out, const struct conflict_report *report)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -151,7 +145,7 @@ int output__conflict(struct output *out, const struct conflict_report *report)
 int output__port(struct output *out, const struct port_report *report)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -168,7 +162,7 @@ int output__port(struct output *out, const struct port_report *report)
 int output__bind(struct output *out, const struct bind_report *report)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -186,7 +180,7 @@ int output__bind(struct output *out, const struct bind_report *report)
 int output__state(struct output *out, const struct state_report *report)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -204,7 +198,7 @@ int output__state(struct output *out, const struct state_report *report)
 int output__start(struct output *out, const struct run_start *start)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -223,7 +217,7 @@ int output__start(struct output *out, const struct run_start *start)
 int output__stop(struct output *out, const struct run_stop *stop)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;
@@ -243,7 +237,7 @@ int output__stop(struct output *out, const struct run_stop *stop)
 int output__lost(struct output *out, int64_t time_ns, uint64_t count)
 {
 	struct json_result result = {NULL};
-	struct page page;
+	struct memory page;
 	int err;
 
 	out->seq++;

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include "memory.h"
 #include "paragraph.h"
 #include "sanitize.h"
 #include "table.h"
@@ -37,6 +38,8 @@ void paragraph__wrap(FILE *stream, const char *text, size_t column, size_t inden
 		fwrite(text, 1, len, stream);
 		column += width;
 		first = false;
+		if (!word)
+			memory__lose(stream);
 		free(word);
 		text += len;
 		text += strspn(text, " ");
@@ -59,8 +62,10 @@ void paragraph__text(struct paragraph *p, const char *fmt, ...)
 	va_start(args, fmt);
 	len = vasprintf(&text, fmt, args);
 	va_end(args);
-	if (len < 0)
+	if (len < 0) {
+		memory__lose(p->stream);
 		return;
+	}
 	write_wrapped(p, text);
 	free(text);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include "format.h"
+#include "json_line.h"
 
 enum kind {
 	KIND_STRING = 0,
@@ -430,9 +431,12 @@ static json_t *enum_schema(const struct names *names)
 	json_t *values = json_array();
 	const char *value;
 
-	for (int i = 0; (value = names->at(i)); i++)
-		if (json_array_append_new(values, json_string(value)))
-			break;
+	for (int i = 0; (value = names->at(i)); i++) {
+		if (!json_array_append_new(values, json_string(value)))
+			continue;
+		json_decref(values);
+		return NULL;
+	}
 	return json_pack("{s:o}", "enum", values);
 }
 
@@ -533,9 +537,12 @@ static json_t *any_line(void)
 {
 	json_t *lines = json_array();
 
-	for (size_t i = 0; i < N_DEFS; i++)
-		if (defs[i].is_line && json_array_append_new(lines, ref_schema(defs[i].name)))
-			break;
+	for (size_t i = 0; i < N_DEFS; i++) {
+		if (!defs[i].is_line || !json_array_append_new(lines, ref_schema(defs[i].name)))
+			continue;
+		json_decref(lines);
+		return NULL;
+	}
 	return lines;
 }
 
@@ -547,7 +554,7 @@ int output__print_schema(FILE *stream)
 		"One object a line, at most 4096 bytes. Unknown is null. Names may be added, never "
 		"renamed.",
 		"oneOf", any_line(), "$defs", all_defs());
-	char *text = schema ? json_dumps(schema, JSON_INDENT(2)) : NULL;
+	char *text = schema ? json_dumped(schema, JSON_INDENT(2)) : NULL;
 	int err = 0;
 
 	json_decref(schema);

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include "advice.h"
 #include "holder.h"
+#include "memory.h"
 #include "ranking.h"
 #include "summary.h"
 
@@ -160,29 +161,17 @@ void summary__reason(FILE *f, const struct advice *a)
 	}
 }
 
-/* Closes a memory stream: its text, or NULL after a failure. */
-static char *take_text(FILE *f, char **text)
-{
-	bool failed = ferror(f);
-
-	if (fclose(f) == 0 && !failed)
-		return *text;
-	free(*text);
-	return NULL;
-}
-
 char *summary__conflict(const struct output *out, const struct conflict_report *report)
 {
 	struct advice a = advice__of_conflict(out, report);
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	struct memory memory = {NULL};
+	FILE *f = memory__open(&memory);
 
 	if (!f)
 		return NULL;
 	fprintf(f, "%s refused: ", advice__call(&a).text);
 	summary__reason(f, &a);
-	return take_text(f, &text);
+	return memory__take(&memory);
 }
 
 /*
@@ -320,22 +309,20 @@ static void write_headline(FILE *f, const struct output *out, const struct port_
 
 char *summary__port_headline(const struct output *out, const struct port_report *report)
 {
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	struct memory memory = {NULL};
+	FILE *f = memory__open(&memory);
 
 	if (!f)
 		return NULL;
 	write_headline(f, out, report);
-	return take_text(f, &text);
+	return memory__take(&memory);
 }
 
 char *summary__port(const struct output *out, const struct port_report *report)
 {
 	const struct what_if *main = summary__main_what_if(report);
-	char *text = NULL;
-	size_t size;
-	FILE *f = open_memstream(&text, &size);
+	struct memory memory = {NULL};
+	FILE *f = memory__open(&memory);
 
 	if (!f)
 		return NULL;
@@ -346,5 +333,5 @@ char *summary__port(const struct output *out, const struct port_report *report)
 		fputs("; ", f);
 		summary__reason(f, &a);
 	}
-	return take_text(f, &text);
+	return memory__take(&memory);
 }

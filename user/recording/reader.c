@@ -322,15 +322,17 @@ static int show(struct record *record, struct output *out)
 }
 
 /* Local times as they were local there: "<+0130>-01:30:00" is one and a half hours east. */
-static void set_zone(int32_t offset)
+static int set_zone(int32_t offset)
 {
 	unsigned int s = (unsigned int)(offset < 0 ? -offset : offset);
 	char zone[64];
 
 	snprintf(zone, sizeof(zone), "<%c%02u%02u>%c%02u:%02u:%02u", offset < 0 ? '-' : '+',
 		 s / 3600, s / 60 % 60, offset < 0 ? '+' : '-', s / 3600, s / 60 % 60, s % 60);
-	setenv("TZ", zone, 1);
+	if (setenv("TZ", zone, 1))
+		return -errno;
 	tzset();
+	return 0;
 }
 
 #define MAX_OFFSET (24 * 3600)
@@ -343,8 +345,9 @@ static int show_record(struct recording *rec, struct output *out, struct recordi
 
 	if (record->kind == KIND_HEADER || offset > MAX_OFFSET || offset < -MAX_OFFSET)
 		return damaged(rec, fault, "malformed content");
-	set_zone(offset);
-	err = show(record, out);
+	err = set_zone(offset);
+	if (!err)
+		err = show(record, out);
 	fault->shown += !err;
 	return err;
 }
