@@ -26,10 +26,11 @@ BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -
 
 BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
+TYPE_NAMES := $B/bpf/type_names.h
 USER_SRCS  := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
 # Targets of their own, next to what they build.
-EXTRA_MK   := $(sort $(wildcard tests/*/build.mk contrib/*.mk))
+EXTRA_MK   := $(sort $(wildcard tests/*/*.mk contrib/*.mk))
 UNIT_SRCS  := $(wildcard tests/unit/test_*.c)
 UNIT_BINS  := $(UNIT_SRCS:%.c=$B/%)
 
@@ -66,7 +67,7 @@ $B/bindtrace: $B/user/main.o $B/libbindtrace.a
 $B/libbindtrace.a: $(USER_OBJS)
 	@rm -f $@ && $(AR) rcs $@ $^
 
-$B/%.o: %.c Makefile | $B/.build-deps $(SKELS)
+$B/%.o: %.c Makefile | $B/.build-deps $(SKELS) $(TYPE_NAMES)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$Q$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -80,6 +81,10 @@ $B/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h vmlinux/*.h vmlinux/asm/*.h) Make
 $B/bpf/%.skel.h: $B/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(TYPE_NAMES): $(BPF_OBJS) bpf/type-names
+	$(call say,NAMES,$@)
+	$Qbpf/type-names $(BPFTOOL) $(BPF_OBJS) > $@
 
 -include $(shell find $B -name '*.d' -type f 2>/dev/null)
 
@@ -119,7 +124,7 @@ FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_FLAGS := -std=gnu11 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_OBJS  := $(USER_SRCS:%.c=$B/fuzz/%.o)
 
-$B/fuzz/%.o: %.c | $B/.test-deps $(SKELS)
+$B/fuzz/%.o: %.c | $B/.test-deps $(SKELS) $(TYPE_NAMES)
 	@mkdir -p $(@D)
 	$Q$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 

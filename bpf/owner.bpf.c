@@ -9,9 +9,8 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 #include "owner_wire.h"
+#include "repeat.bpf.h"
 #include "task.bpf.h"
-
-#define MAX_THREADS 128 /* looked at for one fd; more and the answer is "unknown" */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -49,30 +48,71 @@ static __always_inline bool same_caps(const struct cred *a, const struct cred *b
 	return caps_a[0] == caps_b[0] && caps_a[1] == caps_b[1];
 }
 
+/* The search of one process's threads for a credentials object. */
+struct search {
+	__u64 head, pos; /* of the list of threads */
+	__u64 cred;
+	__s32 found;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct search);
+} searches SEC(".maps");
+
+static __always_inline struct search *the_search(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&searches, &zero);
+}
+
+__attribute__((noinline)) int thread_step(void)
+{
+	const __u64 node = bpf_core_field_offset(struct task_struct, thread_node);
+	struct search *search = the_search();
+	struct task_struct *thread;
+	struct list_head *pos;
+
+	if (!search)
+		return 1;
+	pos = (struct list_head *)search->pos;
+	if (!pos || search->pos == search->head) {
+		search->found = pos ? OPENER_NO : OPENER_UNKNOWN;
+		return 1;
+	}
+	thread = (void *)pos - node;
+	if ((__u64)BPF_CORE_READ(thread, real_cred) == search->cred) {
+		search->found = OPENER_YES;
+		return 1;
+	}
+	search->pos = (__u64)BPF_CORE_READ(pos, next);
+	return 0;
+}
+
+REPEAT_512(thread_steps, thread_step)
+
 /*
  * Threads share one credentials object until one of them changes its own: setuid() of glibc and of
  * Go makes every thread do it, and then each has another object.
  */
-static __noinline int thread_has_cred(struct task_struct *leader, const struct cred *cred)
+static __always_inline int thread_has_cred(struct task_struct *leader, const struct cred *cred)
 {
 	struct signal_struct *signal = BPF_CORE_READ(leader, signal);
-	const __u64 node = bpf_core_field_offset(struct task_struct, thread_node);
 	struct list_head *head = __builtin_preserve_access_index(&signal->thread_head);
-	struct list_head *pos = BPF_CORE_READ(head, next);
-	int i;
+	struct search *search = the_search();
 
-	for (i = 0; i < MAX_THREADS; i++) {
-		struct task_struct *thread = (void *)pos - node;
-
-		if (pos == head)
-			return OPENER_NO;
-		if (!pos)
-			return OPENER_UNKNOWN;
-		if (BPF_CORE_READ(thread, real_cred) == cred)
-			return OPENER_YES;
-		pos = BPF_CORE_READ(pos, next);
-	}
-	return OPENER_UNKNOWN;
+	if (!search)
+		return OPENER_UNKNOWN;
+	search->head = (__u64)head;
+	search->pos = (__u64)BPF_CORE_READ(head, next);
+	search->cred = (__u64)cred;
+	search->found = OPENER_UNKNOWN; /* of more threads than it looks at */
+	thread_steps();
+	return search->found;
 }
 
 /*

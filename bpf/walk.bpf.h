@@ -141,28 +141,21 @@ static __always_inline struct sock_common *walk__step(struct wire_walk *walk)
 	return common;
 }
 
-/*
- * Goes on behind the newest node of the trail that is still where it was; the ones after it have
- * gone meanwhile. False when none is left.
- */
-static __always_inline bool walk__resume(struct wire_walk *walk)
+/* Goes on behind that node of the trail. False: it is not where it was, or the trail is shorter. */
+static __always_inline bool walk__resume_at(struct wire_walk *walk, __u32 back)
 {
-	for (int i = 1; i <= WIRE_WALK_TRAIL; i++) {
-		__u32 pos = (walk->trail_pos - i) & (WIRE_WALK_TRAIL - 1);
-		struct hlist_node *node = (struct hlist_node *)walk->trail[pos];
-		struct sock_common *common;
+	__u32 pos = (walk->trail_pos - back) & (WIRE_WALK_TRAIL - 1);
+	struct hlist_node *node = (struct hlist_node *)walk->trail[pos];
+	struct sock_common *common;
 
-		if (!node)
-			return false;
-		common = core_container_of(node, struct sock_common, skc_bind_node);
-		walk->tb2 = walk->trail_tb2[pos];
-		if (!walk__linked(node) || !walk__member(common, walk))
-			continue;
-		walk->node = (__u64)BPF_CORE_READ(node, next);
-		walk->rewound = i > 1;
-		return true;
-	}
-	return false;
+	if (!node)
+		return false;
+	common = core_container_of(node, struct sock_common, skc_bind_node);
+	walk->tb2 = walk->trail_tb2[pos];
+	if (!walk__linked(node) || !walk__member(common, walk))
+		return false;
+	walk->node = (__u64)BPF_CORE_READ(node, next);
+	return true;
 }
 
 #endif

@@ -85,7 +85,7 @@ struct wire_bucket {
 #define WIRE_COMM_LEN	 16
 #define WIRE_EXE_LEN	 256  /* path components of the caller's executable */
 #define WIRE_NAME_LEN	 64   /* one of them, at most */
-#define WIRE_WALK_BATCH	 4096 /* sockets per run of the on-demand walk */
+#define WIRE_WALK_BATCH	 1024 /* sockets per run of the on-demand walk */
 
 enum wire_conflict_flag {
 	WIRE_CONFLICT_COMPLETE = 1u << 0, /* every possible blocker is in the record */

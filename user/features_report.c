@@ -68,7 +68,7 @@ static void try_walk(const struct features *features)
 static void try_owners(const struct features *features)
 {
 	struct owner_iter *iter;
-	int err = owner_iter__open(features->btf_path, &iter);
+	int err = owner_iter__open(features, 1, &iter);
 
 	if (err) {
 		row("owner lookup", "yes", "/proc (no task_file iterator)");
@@ -123,31 +123,39 @@ static int check_printed(int status)
 	return status;
 }
 
+static int show(const struct features *features)
+{
+	bool fexit, live;
+	unsigned sees = 0, fewer;
+
+	printf("bindtrace %s on Linux %s\n\n", BINDTRACE_VERSION, features->release);
+	if (features->lack) {
+		row("BPF tracing", "no", features__lack_text(features->lack));
+		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
+		row("live, -- COMMAND", "no", "needs BPF");
+		return check_printed(features__is_refused(features) ? EXIT_NOT_PERMITTED
+								    : EXIT_KERNEL);
+	}
+	row("BPF tracing", "yes", features->btf_path ?: "/sys/kernel/btf/vmlinux");
+	try_walk(features);
+	fexit = try_hooks(features, HOOKS_FENTRY, "live, fexit", &sees);
+	live = try_hooks(features, HOOKS_KPROBE, "live, kprobes", &fewer) || fexit;
+	fexit_row("kernel names the pair", fexit || !features->has_pair, sees & SEES_PAIR,
+		  features->has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
+	try_owners(features);
+	show_reach(fexit, live, sees);
+	show_rules(&features->rules);
+	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
+}
+
 int features_report__run(const struct options *opts)
 {
 	struct features features;
 	int status = start__features(opts, &features);
-	bool fexit, live;
-	unsigned sees = 0, fewer;
 
 	if (status)
 		return status;
-	printf("bindtrace %s on Linux %s\n\n", BINDTRACE_VERSION, features.release);
-	if (features.lack) {
-		row("BPF tracing", "no", features__lack_text(features.lack));
-		row("--port", "yes", "from inet_diag and /proc (evidence: diag)");
-		row("live, -- COMMAND", "no", "needs BPF");
-		return check_printed(features__is_refused(&features) ? EXIT_NOT_PERMITTED
-								     : EXIT_KERNEL);
-	}
-	row("BPF tracing", "yes", features.btf_path ?: "/sys/kernel/btf/vmlinux");
-	try_walk(&features);
-	fexit = try_hooks(&features, HOOKS_FENTRY, "live, fexit", &sees);
-	live = try_hooks(&features, HOOKS_KPROBE, "live, kprobes", &fewer) || fexit;
-	fexit_row("kernel names the pair", fexit || !features.has_pair, sees & SEES_PAIR,
-		  features.has_pair ? "inet_bind_conflict (--cross-check)" : "before 6.1");
-	try_owners(&features);
-	show_reach(fexit, live, sees);
-	show_rules(&features.rules);
-	return check_printed(live ? EXIT_OK : EXIT_KERNEL);
+	status = show(&features);
+	features__release(&features);
+	return status;
 }

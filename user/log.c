@@ -2,6 +2,7 @@
 #include "kernel/bpf_api.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <time.h>
 #include "log.h"
 #include "output/sanitize.h"
 
@@ -28,7 +29,27 @@ void log__set_journal(bool journal)
 
 static int on_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
-	return verbosity >= 2 ? vfprintf(stderr, format, args) : 0;
+	/* Warnings have the kernel's own words in them; the rest is a thousand lines. */
+	bool wanted = level == LIBBPF_DEBUG ? verbosity >= 3 : verbosity >= 2;
+
+	return wanted ? vfprintf(stderr, format, args) : 0;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+}
+
+void log__took(const char *what, int64_t *since)
+{
+	if (verbosity < 2)
+		return;
+	if (*since)
+		log__line("%s took %.3f ms", what, (double)(now_ns() - *since) / 1e6);
+	*since = now_ns();
 }
 
 void log__set_libbpf(int verbose)

@@ -42,6 +42,7 @@ struct oneshot {
 	int64_t deadline_ns;   /* of --wait, for all namespaces together */
 	bool told_waiting;     /* that it is on, to who sees nothing happen */
 	bool interrupted;      /* that wait, by a signal */
+	int64_t clock;	       /* of log__took() */
 	enum exit_status status;
 };
 
@@ -107,14 +108,18 @@ static int look_again(void *ctx, struct snapshot *ret)
 /* Only for sockets that a process can have: to load it is a good part of what a run takes. */
 static void open_iter(struct oneshot *shot, const struct snapshot *snap)
 {
-	bool wanted = false;
+	const struct options *opts = shot->opts;
+	size_t wanted = 0;
 
-	for (size_t i = 0; i < snap->n_socks && !wanted; i++)
-		wanted = snap->socks[i].inode;
+	for (size_t i = 0; i < snap->n_socks; i++)
+		wanted += snap->socks[i].inode != 0;
 	if (!wanted || !shot->walk || shot->iter_tried)
 		return;
 	shot->iter_tried = true;
-	if (owner_iter__open(shot->features.btf_path, &shot->iter))
+	/* The next port, or namespace, may have any number of them. */
+	if (opts->ports.count > 1 || opts->netns == NETNS_ALL)
+		wanted = SIZE_MAX;
+	if (owner_iter__open(&shot->features, wanted, &shot->iter))
 		return;
 	shot->owners.scan = owner_iter__scan;
 	shot->owners.ctx = shot->iter;
@@ -126,8 +131,12 @@ static int find_owners(struct oneshot *shot, uint16_t port, struct snapshot *sna
 	int err;
 
 	open_iter(shot, snap);
+	log__took("loading the search for owners", &shot->clock);
 	err = owner__lookup(&shot->owners, snap, NULL, 0);
-	return err ?: gone__forget(snap, NULL, 0, look_again, &second);
+	if (!err)
+		err = gone__forget(snap, NULL, 0, look_again, &second);
+	log__took("the search for owners", &shot->clock);
+	return err;
 }
 
 static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report *report,
@@ -139,6 +148,7 @@ static int take_evidence(struct oneshot *shot, uint16_t port, struct port_report
 	*ret_bound_visible = true;
 	if (shot->walk) {
 		err = walk__protocol(shot->walk, shot->opts->protocol, port, snap);
+		log__took("the walk", &shot->clock);
 		if (!err)
 			err = find_owners(shot, port, snap);
 		if (!err && shot->former)
@@ -205,6 +215,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	int err;
 
 	snapshot__init(&report.snap);
+	log__took("what bind() looks at before the port", &shot->clock);
 	err = take_evidence(shot, port, &report, &ask->bound_visible);
 	if (err)
 		goto out;
@@ -225,6 +236,7 @@ static int report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	if (!err)
 		note_answer(shot, &report);
 	port_set__add(&shot->shown, port);
+	log__took("the report", &shot->clock);
 out:
 	ask__free(&report);
 	return err;
@@ -311,9 +323,11 @@ static int check_ports(void *ctx, enum tri *ret_free)
 	/* It ends some day, and no hook tells. */
 	if (waiter->ask->conditions.facts.address_tentative == TRI_YES)
 		ask__read_conditions(waiter->ask);
-	for (uint32_t port = 1; !err && *ret_free == TRI_YES && port <= 65535; port++) {
-		if (port_set__has(&waiter->shot->opts->ports, port))
-			err = check_port(waiter, port, ret_free);
+	port_set__for_each(port, &waiter->shot->opts->ports)
+	{
+		if (err || *ret_free != TRI_YES)
+			break;
+		err = check_port(waiter, port, ret_free);
 	}
 	if (!err && *ret_free != TRI_YES)
 		tell_waiting(waiter->shot);
@@ -323,8 +337,9 @@ static int check_ports(void *ctx, enum tri *ret_free)
 /* A port that is refused for what waiting does not change: the report says why, at once. */
 static bool is_hopeless(const struct oneshot *shot, const struct ask *ask)
 {
-	for (uint32_t port = 1; port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port) && ask__is_hopeless(ask, port))
+	port_set__for_each(port, &shot->opts->ports)
+	{
+		if (ask__is_hopeless(ask, port))
 			return true;
 	}
 	return false;
@@ -361,9 +376,11 @@ static int report_ports(void *ctx)
 	shot->have_device |= !err;
 	if (!err && shot->opts->wait)
 		err = wait_for_ports(shot, &ask);
-	for (uint32_t port = 1; !err && port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port))
-			err = report_port(shot, port, &ask);
+	port_set__for_each(port, &shot->opts->ports)
+	{
+		if (err)
+			break;
+		err = report_port(shot, port, &ask);
 	}
 	return err;
 }
@@ -450,8 +467,11 @@ static int report_rest(void *ctx)
 	int err = ask__open(shot->opts, &ask);
 
 	shot->sparse = false;
-	for (uint32_t port = 1; !err && port <= 65535; port++) {
-		if (port_set__has(&shot->opts->ports, port) && !port_set__has(&shot->shown, port))
+	port_set__for_each(port, &shot->opts->ports)
+	{
+		if (err)
+			break;
+		if (!port_set__has(&shot->shown, port))
 			err = report_port(shot, port, &ask);
 	}
 	return err;
@@ -479,7 +499,7 @@ static int report_all_netns(struct oneshot *shot)
 
 	/* Best effort, where BPF is: without it such a namespace can't be told from any other. */
 	if (!err && shot->walk)
-		netns_list__add_of_sockets(&list, shot->features.btf_path);
+		netns_list__add_of_sockets(&list, &shot->features);
 	shot->sparse = true;
 	for (size_t i = 0; !err && i < list.n && !shot->interrupted; i++)
 		err = report_listed(shot, &list.entries[i], &unread);
@@ -584,14 +604,17 @@ int oneshot__run(const struct options *opts)
 	int err;
 
 	confine__oneshot();
+	log__took("", &shot.clock);
 	err = start__features(opts, &shot.features);
 	if (err)
 		return err;
+	log__took("the kernel's types", &shot.clock);
 	shot.own_netns = netns__own_inode();
 	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
 	if (err)
 		return err;
 	open_bpf(&shot);
+	log__took("loading the walk", &shot.clock);
 	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);
 	if (err)
 		explain_failure(&shot, err);
@@ -600,5 +623,7 @@ int oneshot__run(const struct options *opts)
 	former__free(shot.former);
 	owner_iter__free(shot.iter);
 	walk__free(shot.walk);
+	features__release(&shot.features);
+	log__took("the end", &shot.clock);
 	return sink__close(&shot.sink, shot.status);
 }

@@ -17,6 +17,15 @@ bool port_set__has(const struct port_set *set, uint16_t port)
 	return set->bits[port / 8] & (1u << (port % 8));
 }
 
+uint32_t port_set__from(const struct port_set *set, uint32_t port)
+{
+	while (port <= 65535 && !port_set__has(set, (uint16_t)port)) {
+		/* eight at once where there is none of them */
+		port = set->bits[port / 8] ? port + 1 : (port | 7) + 1;
+	}
+	return port;
+}
+
 void port_set__add(struct port_set *set, uint16_t port)
 {
 	if (port_set__has(set, port))

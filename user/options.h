@@ -113,5 +113,12 @@ bool options__use_color(const struct options *opts, bool is_tty);
 
 bool port_set__has(const struct port_set *set, uint16_t port);
 void port_set__add(struct port_set *set, uint16_t port);
+/* The first port of the set that is not below that one; 65536: none. */
+uint32_t port_set__from(const struct port_set *set, uint32_t port);
+
+/* Each port of the set. */
+#define port_set__for_each(port, set)                                                              \
+	for (uint32_t port = port_set__from(set, 1); port <= 65535;                                \
+	     port = port_set__from(set, port + 1))
 
 #endif

@@ -441,7 +441,7 @@ static void open_explainer(struct session *session)
 	 */
 	if (walk__open(&session->features, 0, &explainer->walk))
 		explainer->walk = NULL;
-	if (!owner_iter__open(session->features.btf_path, &session->iter)) {
+	if (!owner_iter__open(&session->features, SIZE_MAX, &session->iter)) {
 		explainer->owners.scan = owner_iter__scan;
 		explainer->owners.ctx = session->iter;
 	}
@@ -637,6 +637,7 @@ static void session__free(struct session *session)
 	live__free(session->live);
 	owner_iter__free(session->iter);
 	walk__free(session->explainer.walk);
+	features__release(&session->features);
 	if (session->signal_fd >= 0)
 		close(session->signal_fd);
 	if (session->timer_fd >= 0)
@@ -693,6 +694,7 @@ static int run(struct session *session)
 int session__run(const struct options *opts)
 {
 	struct session session = {.opts = opts,
+				  .features = {.types_fd = -1},
 				  .signal_fd = -1,
 				  .timer_fd = -1,
 				  .tick_fd = -1,

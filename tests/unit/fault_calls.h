@@ -90,6 +90,9 @@ FAULTY(int, getsockopt, -1, (int fd, int level, int name, void *value, socklen_t
 FAULTY(int, setsockopt, -1, (int fd, int level, int name, const void *value, socklen_t len), fd,
        level, name, value, len)
 FAULTY(ssize_t, read, -1, (int fd, void *buf, size_t n), fd, buf, n)
+FAULTY(ssize_t, write, -1, (int fd, const void *buf, size_t n), fd, buf, n)
+FAULTY(int, renameat, -1, (int a, const char *from, int b, const char *to), a, from, b, to)
+FAULTY(int, fsync, -1, (int fd), fd)
 FAULTY(ssize_t, readlink, -1, (const char *path, char *buf, size_t n), path, buf, n)
 FAULTY(int, access, -1, (const char *path, int mode), path, mode)
 FAULTY(int, stat, -1, (const char *path, struct stat *st), path, st)

@@ -5,6 +5,7 @@
 #include "../../bpf/wire.h"
 #include "explain.h"
 #include "kernel/decode.h"
+#include "kernel/fold.h"
 #include "kernel/netns.h"
 
 static const struct features features = {.tick_ns = 4000000};
@@ -66,7 +67,8 @@ static int explain_refused(void *arg)
 	const struct explainer explainer = make_explainer();
 	const size_t size = make_record(&record, EADDRINUSE, N_SOCKS);
 	struct conflict_report report;
-	int err = explain__record(&explainer, &record, size, &report);
+	const struct folded folded = {.data = &record, .size = size, .count = 1};
+	int err = explain__record(&explainer, &folded, &report);
 
 	if (!err) {
 		assert_int_equal(report.verdict.n_blockers, N_SOCKS);
@@ -119,15 +121,48 @@ static int explain_elsewhere(void *arg)
 	static struct wire_conflict record;
 	struct explainer explainer = make_explainer();
 	const size_t size = make_record(&record, EADDRINUSE, 1);
+	const struct folded folded = {.data = &record, .size = size, .count = 1};
 	struct conflict_report report;
 	int err;
 
 	explainer.own_netns = 8;
-	err = explain__record(&explainer, &record, size, &report);
+	err = explain__record(&explainer, &folded, &report);
 	if (!err)
 		assert_int_equal(report.verdict.n_blockers, 1);
 	conflict__free(&report);
 	return err;
+}
+
+#define N_OFFERED 6
+
+static int add_count(void *ctx, const struct folded *folded)
+{
+	*(uint64_t *)ctx += folded->count;
+	return 0;
+}
+
+/* Identical refusals among more and more connections: what finds no room is told at once. */
+static int fold_refusals(void *arg)
+{
+	static struct wire_conflict record;
+	struct fold *fold = fold__new(1000);
+	uint64_t told = 0;
+
+	if (!fold)
+		return -ENOMEM;
+	for (uint32_t i = 1; i <= N_OFFERED; i++) {
+		size_t size = make_record(&record, EADDRINUSE, i);
+
+		record.time_ns = i;
+		for (uint32_t n = 0; n < i; n++)
+			record.socks[n].state = STATE_ESTABLISHED;
+		assert_int_equal(fold__offer(fold, &record, size, add_count, &told), 0);
+		assert_int_equal(told + fold__held(fold), i);
+	}
+	assert_int_equal(fold__tell(fold, INT64_MAX, add_count, &told), 0);
+	assert_int_equal(told, N_OFFERED);
+	fold__free(fold);
+	return 0;
 }
 
 static void both(const char *name, fault_scenario scenario, long step)
@@ -149,6 +184,12 @@ static void test_success(void **state)
 	both("successful bind", explain_success, 1);
 }
 
+static void test_fold(void **state)
+{
+	faults.calls_instead = false;
+	assert_true(fault__each("identical refusals", fold_refusals, NULL, FAULTS_BORNE) >= 2);
+}
+
 static void test_change(void **state)
 {
 	both("change of state", explain_change, 1);
@@ -162,9 +203,8 @@ static void test_elsewhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_success),
-		cmocka_unit_test(test_change),
+		cmocka_unit_test(test_refused),	  cmocka_unit_test(test_success),
+		cmocka_unit_test(test_change),	  cmocka_unit_test(test_fold),
 		cmocka_unit_test(test_elsewhere),
 	};
 

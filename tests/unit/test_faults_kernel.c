@@ -4,8 +4,8 @@
  * turn: an error or an answer that is right, nothing left open, mapped or allocated. What this
  * kernel cannot do is skipped; `make faults` does it in a guest.
  *
- * test_faults_kernel [STEP [TEST]]: every STEPth of the allocations where programs are loaded (1: each),
- * and that together with all after it as well.
+ * test_faults_kernel [STEP [TEST]]: every STEPth of the allocations where programs are loaded (1:
+ * each), and that together with all after it as well.
  */
 #include "fault_calls.h"
 
@@ -97,6 +97,7 @@ static int probe(void *arg)
 		assert_memory_equal(&probed.rules, &features.rules, sizeof(probed.rules));
 	if (probed.lack)
 		assert_non_null(features__lack_text(probed.lack));
+	features__release(&probed);
 	return err;
 }
 
@@ -285,7 +286,7 @@ static int find_owner(void *arg)
 	const uint64_t *inode = arg;
 	struct owner_hits hits = {0};
 	struct owner_iter *iter;
-	int err = owner_iter__open(NULL, &iter);
+	int err = owner_iter__open(&features, 1, &iter);
 
 	if (err)
 		return err;
@@ -300,7 +301,7 @@ static int find_owner(void *arg)
 static int find_of_sockets(void *arg)
 {
 	struct netns_list list = {NULL};
-	int err = netns_list__add_of_sockets(&list, NULL);
+	int err = netns_list__add_of_sockets(&list, &features);
 
 	netns_list__free(&list);
 	return err;
@@ -390,17 +391,27 @@ static void test_auto(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probe),  cmocka_unit_test(test_around),
-		cmocka_unit_test(test_netns),  cmocka_unit_test(test_children),
-		cmocka_unit_test(test_diag),   cmocka_unit_test(test_walk_opened),
-		cmocka_unit_test(test_walk),   cmocka_unit_test(test_iterators),
-		cmocka_unit_test(test_fentry), cmocka_unit_test(test_auto),
+		cmocka_unit_test(test_probe), cmocka_unit_test(test_around),
+		cmocka_unit_test(test_netns), cmocka_unit_test(test_children),
+		cmocka_unit_test(test_diag),  cmocka_unit_test(test_walk_opened),
+		cmocka_unit_test(test_walk),  cmocka_unit_test(test_iterators),
 	};
+	/* With a STEP: the time that they take, and where there are such hooks. */
+	const struct CMUnitTest hooks[] = {
+		cmocka_unit_test(test_fentry),
+		cmocka_unit_test(test_auto),
+	};
+	int failed;
 
 	if (argc > 1)
 		step = atol(argv[1]);
 	if (argc > 2)
 		cmocka_set_test_filter(argv[2]);
 	faults.alone = argc == 1;
-	return cmocka_run_group_tests_name("faults: kernel", tests, make_listener, close_listener);
+	failed =
+		cmocka_run_group_tests_name("faults: kernel", tests, make_listener, close_listener);
+	if (argc > 1)
+		failed += cmocka_run_group_tests_name("faults: hooks", hooks, make_listener,
+						      close_listener);
+	return failed;
 }

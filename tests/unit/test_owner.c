@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "../../bpf/owner_wire.h"
+#include "kernel/features.h"
 #include "kernel/owner_iter.h"
 #include "owner/owner.h"
 
@@ -776,10 +777,21 @@ static void test_decode(void **state)
 	owner_hits__free(&hits);
 }
 
+static int open_with_types(struct owner_iter **ret)
+{
+	struct features features;
+	int err = features__probe(NULL, &features);
+
+	if (!err)
+		err = owner_iter__open(&features, SIZE_MAX, ret);
+	features__release(&features);
+	return err;
+}
+
 static struct owner_iter *open_iter(void)
 {
 	struct owner_iter *iter = NULL;
-	int err = owner_iter__open(NULL, &iter);
+	int err = open_with_types(&iter);
 
 	if (err) {
 		print_message("no iterator here: %s\n", strerror(-err));
@@ -942,7 +954,7 @@ static int scan_as_pid_one(void)
 	if (getpid() != 1 || sock < 0)
 		return __LINE__;
 	inode = inode_of(sock);
-	if (owner_iter__open(NULL, &iter) || owner_iter__scan(iter, &inode, 1, &hits))
+	if (open_with_types(&iter) || owner_iter__scan(iter, &inode, 1, &hits))
 		return __LINE__;
 	if (hits.n != 1 || hits.hits[0].pid != 1 || hits.hits[0].opener != TRI_YES)
 		return __LINE__;

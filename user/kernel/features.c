@@ -4,25 +4,73 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 #include "features.h"
 #include "permission.h"
+#include "types.h"
+#include "types_cache.h"
 
 #define OWN_BTF "/sys/kernel/btf/vmlinux"
 
-static const struct btf_type *find_func_proto(const struct btf *btf, const char *name)
-{
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_FUNC);
-	const struct btf_type *func;
+#ifndef MFD_NOEXEC_SEAL /* 6.3 */
+#define MFD_NOEXEC_SEAL 8u
+#endif
 
-	if (id < 0)
-		return NULL;
-	func = btf__type_by_id(btf, id);
-	return func ? btf__type_by_id(btf, func->type) : NULL;
-}
+/* Functions of the kernel that tell what can be hooked, or what the kernel does. */
+enum function {
+	BIND_CONFLICT,
+	ADDR_ANY_CONFLICT,
+	PAIR_CONFLICT,
+	LISTEN_START,
+	HASH_CONNECT,
+	CGROUP_ADDR,
+	INET_BIND_CORE,
+	INET6_BIND_CORE,
+	INET_BIND,
+	INET6_BIND,
+	SECURITY_BIND,
+	SECURITY_CONNECT,
+	AUTOBIND,
+	TCP_CLOSE,
+	TWSK_ALLOC,
+	TWSK_KILL,
+	DESTROY_SOCK,
+	UDP_GET_PORT,
+	PING_BIND,
+	SOCK_I_UID,
+	ITER_TASK_FILE,
+	N_FUNCTIONS,
+};
+
+static const char *const function_names[N_FUNCTIONS] = {
+	[BIND_CONFLICT] = "inet_csk_bind_conflict",
+	[ADDR_ANY_CONFLICT] = "inet_bhash2_addr_any_conflict",
+	[PAIR_CONFLICT] = "inet_bind_conflict",
+	[LISTEN_START] = "inet_csk_listen_start",
+	[HASH_CONNECT] = "__inet_hash_connect",
+	[CGROUP_ADDR] = "__cgroup_bpf_run_filter_sock_addr",
+	[INET_BIND_CORE] = "__inet_bind",
+	[INET6_BIND_CORE] = "__inet6_bind",
+	[INET_BIND] = "inet_bind",
+	[INET6_BIND] = "inet6_bind",
+	[SECURITY_BIND] = "security_socket_bind",
+	[SECURITY_CONNECT] = "security_socket_connect",
+	[AUTOBIND] = "inet_autobind",
+	[TCP_CLOSE] = "tcp_close",
+	[TWSK_ALLOC] = "inet_twsk_alloc",
+	[TWSK_KILL] = "inet_twsk_kill",
+	[DESTROY_SOCK] = "tcp_v4_destroy_sock",
+	[UDP_GET_PORT] = "udp_lib_get_port",
+	[PING_BIND] = "ping_bind",
+	[SOCK_I_UID] = "sock_i_uid",
+	[ITER_TASK_FILE] = "bpf_iter_task_file",
+};
 
 static bool has_member(const struct btf *btf, const char *name, const char *member)
 {
@@ -37,41 +85,32 @@ static bool has_member(const struct btf *btf, const char *name, const char *memb
 	return false;
 }
 
-/* Number of arguments, 0: there is no such function (or it takes none, which none of ours does). */
-static int count_args(const struct btf *btf, const char *name)
+static void read_hooks(const struct types_function *functions, struct features *ret)
 {
-	const struct btf_type *proto = find_func_proto(btf, name);
-
-	return proto ? btf_vlen(proto) : 0;
-}
-
-static void read_hooks(const struct btf *btf, struct features *ret)
-{
-	ret->bind_conflict_args = count_args(btf, "inet_csk_bind_conflict");
-	ret->has_addr_any = count_args(btf, "inet_bhash2_addr_any_conflict");
-	ret->has_pair = count_args(btf, "inet_bind_conflict");
-	ret->listen_start_args = count_args(btf, "inet_csk_listen_start");
-	ret->hash_connect_args = count_args(btf, "__inet_hash_connect");
-	ret->cgroup_addr_args = count_args(btf, "__cgroup_bpf_run_filter_sock_addr");
-	ret->has_inet_bind = count_args(btf, "__inet_bind") && count_args(btf, "__inet6_bind");
-	ret->has_sctp = count_args(btf, "inet_bind") && count_args(btf, "inet6_bind") &&
+	ret->bind_conflict_args = functions[BIND_CONFLICT].args;
+	ret->has_addr_any = functions[ADDR_ANY_CONFLICT].args;
+	ret->has_pair = functions[PAIR_CONFLICT].args;
+	ret->listen_start_args = functions[LISTEN_START].args;
+	ret->hash_connect_args = functions[HASH_CONNECT].args;
+	ret->cgroup_addr_args = functions[CGROUP_ADDR].args;
+	ret->has_inet_bind = functions[INET_BIND_CORE].args && functions[INET6_BIND_CORE].args;
+	ret->has_sctp = functions[INET_BIND].args && functions[INET6_BIND].args &&
 			!access("/sys/module/sctp", F_OK);
-	ret->has_ping = count_args(btf, "ping_bind");
-	ret->has_security = count_args(btf, "security_socket_bind") &&
-			    count_args(btf, "security_socket_connect");
-	ret->has_autobind = count_args(btf, "inet_autobind");
-	ret->has_close = count_args(btf, "tcp_close") && count_args(btf, "inet_twsk_alloc") &&
-			 count_args(btf, "inet_twsk_kill") &&
-			 count_args(btf, "tcp_v4_destroy_sock");
-	ret->has_udp_get_port = count_args(btf, "udp_lib_get_port");
+	ret->has_ping = functions[PING_BIND].args;
+	ret->has_security = functions[SECURITY_BIND].args && functions[SECURITY_CONNECT].args;
+	ret->has_autobind = functions[AUTOBIND].args;
+	ret->has_close = functions[TCP_CLOSE].args && functions[TWSK_ALLOC].args &&
+			 functions[TWSK_KILL].args && functions[DESTROY_SOCK].args;
+	ret->has_udp_get_port = functions[UDP_GET_PORT].args;
 }
 
-static void read_btf(const struct btf *btf, struct features *ret)
+static void read_types(const struct btf *btf, const struct types_function *functions,
+		       struct features *ret)
 {
-	read_hooks(btf, ret);
+	read_hooks(functions, ret);
 	ret->nested_buckets = has_member(btf, "inet_bind_bucket", "bhash2");
 	/* 6.17 (e84a4927a404 "net: annotate races around sk->sk_uid") dropped sock_i_uid(). */
-	ret->rules.uid_from_sock = !find_func_proto(btf, "sock_i_uid");
+	ret->rules.uid_from_sock = !functions[SOCK_I_UID].id;
 	/* 6.1 (28044fc1d495 "net: Add a bhash2 table hashed by port and address"). */
 	ret->rules.hash2 = btf__find_by_name_kind(btf, "inet_bind2_bucket", BTF_KIND_STRUCT) > 0;
 	/*
@@ -111,31 +150,145 @@ static int64_t tick_length_ns(void)
 	return ts.tv_nsec;
 }
 
+struct bytes {
+	char *data;
+	size_t size;
+};
+
+static int read_all(int fd, struct bytes *bytes)
+{
+	size_t have = 0;
+
+	while (have < bytes->size) {
+		ssize_t n = read(fd, bytes->data + have, bytes->size - have);
+
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		have += n;
+	}
+	return 0;
+}
+
+/* All of a file; its size is known, as that of the kernel's own is. free() what it has. */
+static int read_file(const char *path, struct bytes *ret)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
+	struct stat st;
+
+	if (fd < 0)
+		return -errno;
+	err = fstat(fd, &st) ? -errno : !S_ISREG(st.st_mode) || !st.st_size ? -EINVAL : 0;
+	if (!err) {
+		ret->size = st.st_size;
+		ret->data = malloc(ret->size);
+		err = ret->data ? read_all(fd, ret) : -ENOMEM;
+	}
+	close(fd);
+	return err;
+}
+
+/* libbpf knows of other places, and of BTF within an object file. */
+static int cut_parsed(const char *path, struct types_function *functions, struct btf **ret)
+{
+	struct btf *btf;
+	const void *data;
+	uint32_t size;
+	int err;
+
+	errno = 0;
+	btf = path ? btf__parse(path, NULL) : btf__load_vmlinux_btf();
+	err = libbpf_get_error(btf);
+	if (err)
+		return err;
+	data = btf__raw_data(btf, &size);
+	err = data ? types__cut(data, size, functions, N_FUNCTIONS, ret) : -ENOMEM;
+	btf__free(btf);
+	return err;
+}
+
+static int cut_types(const char *path, struct types_function *functions, struct btf **ret)
+{
+	struct bytes bytes = {};
+	int err = read_file(path ?: OWN_BTF, &bytes);
+
+	if (!err)
+		err = types__cut(bytes.data, bytes.size, functions, N_FUNCTIONS, ret);
+	free(bytes.data);
+	return err && err != -ENOMEM ? cut_parsed(path, functions, ret) : err;
+}
+
+/*
+ * libbpf takes types from a file only. Where there cannot be one in memory, or no /proc by which to
+ * name it, it reads the whole of them: slower, and as good.
+ */
+static void publish_types(const struct btf *btf, struct features *ret)
+{
+	uint32_t size;
+	const void *data = btf__raw_data(btf, &size);
+	/* Where memory that could be executed is forbidden (vm.memfd_noexec), say that it can't. */
+	int fd = memfd_create("types", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+
+	if (fd < 0)
+		fd = memfd_create("types", MFD_CLOEXEC);
+	if (fd < 0)
+		return;
+	snprintf(ret->types_path, sizeof(ret->types_path), "/proc/self/fd/%d", fd);
+	if (!data || write(fd, data, size) != (ssize_t)size || access(ret->types_path, R_OK)) {
+		close(fd);
+		return;
+	}
+	ret->types_fd = fd;
+}
+
+static int probe_types(const char *btf_path, struct features *ret)
+{
+	struct types_function functions[N_FUNCTIONS] = {};
+	struct btf *btf;
+	int err;
+
+	for (int i = 0; i < N_FUNCTIONS; i++)
+		functions[i].name = function_names[i];
+	err = btf_path ? -ENOENT : types_cache__load(functions, N_FUNCTIONS, &btf);
+	if (err) {
+		err = cut_types(btf_path, functions, &btf);
+		if (err)
+			return err;
+		if (!btf_path)
+			types_cache__store(functions, N_FUNCTIONS, btf);
+	}
+	read_types(btf, functions, ret);
+	publish_types(btf, ret);
+	/* Of another file the numbers need not be the kernel's. */
+	if (!btf_path)
+		ret->iter_task_file_id = functions[ITER_TASK_FILE].id;
+	btf__free(btf);
+	return 0;
+}
+
 int features__probe(const char *btf_path, struct features *ret)
 {
 	struct utsname uts;
-	struct btf *btf;
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->btf_path = btf_path;
+	ret->types_fd = -1;
 	ret->tick_ns = tick_length_ns();
 	if (!uname(&uts))
 		snprintf(ret->release, sizeof(ret->release), "%s", uts.release);
-
-	errno = 0;
-	btf = btf_path ? btf__parse(btf_path, NULL) : btf__load_vmlinux_btf();
-	err = libbpf_get_error(btf);
+	err = probe_types(btf_path, ret);
 	if (err && btf_path)
 		return err;
-	if (!err) {
-		read_btf(btf, ret);
-		btf__free(btf);
-	}
 	ret->lack = try_load();
 	if (!ret->lack && err)
 		ret->lack = LACK_BTF;
 	return 0;
+}
+
+void features__release(struct features *features)
+{
+	if (features && features->types_fd >= 0)
+		close(features->types_fd);
 }
 
 static const char *btf_lack_text(void)

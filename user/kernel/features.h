@@ -18,7 +18,10 @@ struct features {
 	char release[65]; /* uname -r */
 	enum features_lack lack;
 	const char *btf_path; /* --btf, or NULL for the kernel's own; not owned */
-	int64_t tick_ns;      /* one jiffy */
+	int types_fd;	      /* what the programs need of it; -1: all of it is to be read */
+	char types_path[32];
+	uint32_t iter_task_file_id; /* of bpf_iter_task_file() in the kernel's BTF, 0: not known */
+	int64_t tick_ns;	    /* one jiffy */
 	struct kernel_rules rules;
 	bool nested_buckets;	/* 6.8: sockets hang off address buckets only */
 	int bind_conflict_args; /* of inet_csk_bind_conflict(): 4 or 5; 0: not in the BTF */
@@ -42,6 +45,14 @@ struct features {
  * btf_path is kept, not copied.
  */
 int features__probe(const char *btf_path, struct features *ret);
+
+void features__release(struct features *features); /* accepts NULL */
+
+/* What libbpf is given as the kernel's types: open_opts' btf_custom_path. */
+static inline const char *features__types(const struct features *features)
+{
+	return features->types_fd >= 0 ? features->types_path : features->btf_path;
+}
 
 /* Is it for want of permission, which another start may have? */
 static inline bool features__is_refused(const struct features *features)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "features.h"
 #include "iter.h"
 
 #define BUFFER_SIZE 65536
@@ -39,4 +40,24 @@ int iter__run(struct bpf_link *link, size_t size, iter_fn fn, void *ctx)
 	err = drain(fd, size, fn, ctx);
 	close(fd);
 	return err;
+}
+
+static int set_target(struct bpf_program *prog, struct bpf_prog_load_opts *opts, long id)
+{
+	opts->expected_attach_type = BPF_TRACE_ITER;
+	opts->attach_btf_id = (uint32_t)id;
+	return bpf_program__set_type(prog, BPF_PROG_TYPE_TRACING);
+}
+
+void iter__prepare(const struct features *features)
+{
+	LIBBPF_OPTS(libbpf_prog_handler_opts, opts, .cookie = features->iter_task_file_id,
+		    .prog_prepare_load_fn = set_target);
+	static bool done; /* libbpf keeps it; up to 1.2 it breaks when the last one is taken back */
+
+	if (done || !features->iter_task_file_id)
+		return;
+	/* Of another type as long as libbpf decides what it has to read. */
+	done = libbpf_register_prog_handler("iter/task_file", BPF_PROG_TYPE_RAW_TRACEPOINT, 0,
+					    &opts) > 0;
 }

@@ -326,7 +326,7 @@ static int on_record(void *ctx, void *data, size_t size)
 static int load(struct live *live, const struct live_filter *filter, enum hook_kind kind,
 		bool cross_check)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = live->features->btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(live->features));
 	bool ports = filter->ports && filter->ports->count;
 	int err;
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../../bpf/netns_wire.h"
+#include "features.h"
 #include "iter.h"
 #include "netns.skel.h"
 #include "netns_iter.h"
@@ -25,19 +26,21 @@ static int take(void *list, const void *data, size_t len)
 	return err;
 }
 
-int netns_list__add_of_sockets(struct netns_list *list, const char *btf_path)
+int netns_list__add_of_sockets(struct netns_list *list, const struct features *features)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
-	struct netns_bpf *skel = netns_bpf__open_opts(&opts);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
+	struct netns_bpf *skel;
+	struct bpf_link *link;
 	int err;
 
-	if (!skel)
-		return errno ? -errno : -EINVAL;
-	err = netns_bpf__load(skel);
-	if (!err)
-		err = netns_bpf__attach(skel);
-	if (!err)
-		err = iter__run(skel->links.netns_scan, sizeof(struct wire_netns), take, list);
+	iter__prepare(features);
+	skel = netns_bpf__open_opts(&opts);
+	err = skel ? netns_bpf__load(skel) : errno ? -errno : -EINVAL;
+	if (!err) {
+		link = bpf_program__attach_iter(skel->progs.netns_scan, NULL);
+		err = link ? iter__run(link, sizeof(struct wire_netns), take, list) : -errno;
+		bpf_link__destroy(link);
+	}
 	netns_bpf__destroy(skel);
 	return err;
 }

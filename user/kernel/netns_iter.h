@@ -5,10 +5,12 @@
 
 #include "netns.h"
 
+struct features;
+
 /*
- * Adds those that sockets of processes are in and that list has not got yet. btf_path may be NULL.
+ * Adds those that sockets of processes are in and that list has not got yet.
  * 0 or -errno; then the list is as it was, or has some of them.
  */
-int netns_list__add_of_sockets(struct netns_list *list, const char *btf_path);
+int netns_list__add_of_sockets(struct netns_list *list, const struct features *features);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "../../bpf/owner_wire.h"
+#include "features.h"
 #include "owner.skel.h"
 #include "iter.h"
 #include "owner_iter.h"
@@ -13,28 +14,42 @@
 
 struct owner_iter {
 	struct owner_bpf *skel;
+	struct bpf_link *link;
+	size_t capacity;     /* inodes asked for in one pass */
 	bool initial_pid_ns; /* "no process has it" is a fact then */
 };
 
-int owner_iter__open(const char *btf_path, struct owner_iter **ret)
+static int load(const struct features *features, uint32_t capacity, struct owner_bpf **ret)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
+	int err;
+
+	iter__prepare(features);
+	*ret = owner_bpf__open_opts(&opts);
+	err = *ret    ? bpf_map__set_max_entries((*ret)->maps.wanted, capacity)
+	      : errno ? -errno
+		      : -EINVAL;
+	if (!err)
+		err = owner_bpf__load(*ret);
+	return err;
+}
+
+int owner_iter__open(const struct features *features, size_t n_wanted, struct owner_iter **ret)
+{
 	struct owner_iter *iter = calloc(1, sizeof(*iter));
 	int err;
 
 	if (!iter)
 		return -ENOMEM;
-	iter->skel = owner_bpf__open_opts(&opts);
-	if (!iter->skel) {
-		err = errno ? -errno : -EINVAL;
+	iter->capacity = n_wanted < WIRE_OWNER_WANTED ? n_wanted : WIRE_OWNER_WANTED;
+	err = load(features, iter->capacity, &iter->skel);
+	if (err)
+		goto out;
+	iter->link = bpf_program__attach_iter(iter->skel->progs.owner_scan, NULL);
+	if (!iter->link) {
+		err = -errno;
 		goto out;
 	}
-	err = owner_bpf__load(iter->skel);
-	if (err)
-		goto out;
-	err = owner_bpf__attach(iter->skel);
-	if (err)
-		goto out;
 	iter->initial_pid_ns = pidns__is_initial();
 	*ret = iter;
 	return 0;
@@ -47,6 +62,7 @@ void owner_iter__free(struct owner_iter *iter)
 {
 	if (!iter)
 		return;
+	bpf_link__destroy(iter->link);
 	owner_bpf__destroy(iter->skel);
 	free(iter);
 }
@@ -80,23 +96,27 @@ static int take(void *hits, const void *data, size_t len)
 	return owner_iter__decode(data, len, hits);
 }
 
-static int want(int map_fd, const uint64_t *inodes, size_t n)
+/* One call for all, since there may be tens of thousands. */
+static int want(int map_fd, const uint64_t *inodes, uint32_t n)
 {
-	const uint8_t one = 1;
-	size_t i;
+	uint8_t *ones = malloc(n);
+	int err;
 
-	for (i = 0; i < n; i++) {
-		if (bpf_map_update_elem(map_fd, &inodes[i], &one, BPF_ANY))
-			return -errno;
-	}
-	return 0;
+	if (!ones)
+		return -ENOMEM;
+	memset(ones, 1, n);
+	err = bpf_map_update_batch(map_fd, inodes, ones, &n, NULL);
+	free(ones);
+	return err;
 }
 
-static void unwant(int map_fd, const uint64_t *inodes, size_t n)
+static void unwant(int map_fd, const uint64_t *inodes, uint32_t n)
 {
-	size_t i;
+	uint32_t done = n;
 
-	for (i = 0; i < n; i++)
+	if (!bpf_map_delete_batch(map_fd, inodes, &done, NULL))
+		return;
+	for (uint32_t i = 0; i < n; i++)
 		bpf_map_delete_elem(map_fd, &inodes[i]); /* twice the same inode: fine */
 }
 
@@ -108,11 +128,10 @@ int owner_iter__scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 	int err = 0;
 
 	for (i = 0; i < n && !err; i += batch) {
-		batch = n - i < WIRE_OWNER_WANTED ? n - i : WIRE_OWNER_WANTED;
+		batch = n - i < iter->capacity ? n - i : iter->capacity;
 		err = want(map_fd, inodes + i, batch);
 		if (!err)
-			err = iter__run(iter->skel->links.owner_scan, sizeof(struct wire_owner),
-					take, hits);
+			err = iter__run(iter->link, sizeof(struct wire_owner), take, hits);
 		unwant(map_fd, inodes + i, batch);
 	}
 	if (!err)

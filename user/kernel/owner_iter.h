@@ -6,10 +6,13 @@
 #include "../owner/owner.h"
 
 struct owner_iter;
+struct features;
 
-/* Loads the iterator; btf_path NULL: the running kernel's own BTF. 0 or -errno: fall back to /proc.
+/*
+ * Loads the iterator. n_wanted: inodes that it will be asked for at a time; more are more passes
+ * over all files. 0 or -errno: fall back to /proc.
  */
-int owner_iter__open(const char *btf_path, struct owner_iter **ret);
+int owner_iter__open(const struct features *features, size_t n_wanted, struct owner_iter **ret);
 /*
  * An owner_scan_fn; ctx is the struct owner_iter. Sees the pid namespace of the caller only:
  * hits->complete says whether that is the initial one. inodes need not be sorted here.

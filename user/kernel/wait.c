@@ -85,7 +85,7 @@ static int attach(struct wait *wait)
 static int load(struct wait *wait, const struct features *features, const struct port_set *ports,
 		uint32_t netns, bool kprobes)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features->btf_path);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(features));
 	int err;
 
 	wait->skel = wait_bpf__open_opts(&opts);

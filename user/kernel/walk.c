@@ -9,6 +9,8 @@
 #include "decode.h"
 #include "sysctl.h"
 #include "walk.h"
+#include "range.skel.h"
+#include "udp.skel.h"
 #include "walk.skel.h"
 
 /* A list that changes faster than it can be walked ends here, and the result says "truncated". */
@@ -17,106 +19,146 @@
 /* Attempts at a walk during which nothing on the list changed, before it is called raced. */
 #define MAX_PASSES 3
 
-struct walk {
-	const struct features *features;
-	struct walk_bpf *skel;
-	int find_fd, list_fd, range_fd, udp_fd, state_fd;
-	const struct wire_sock *socks; /* mapped read-only */
-	size_t socks_size;
+/* An object, as far as it is needed. */
+struct part {
+	int find_fd, list_fd, state_fd;
+	const struct wire_sock *socks; /* mapped read-only; NULL: not loaded */
 };
 
-static int map_socks(struct walk *walk)
+struct walk {
+	const struct features *features;
+	struct walk_bpf *walk_skel;
+	struct range_bpf *range_skel;
+	struct udp_bpf *udp_skel;
+	struct part port, range, udp;
+};
+
+static size_t socks_size(void)
 {
 	size_t page = sysconf(_SC_PAGESIZE);
-	void *mem;
 
-	walk->socks_size = (WIRE_WALK_BATCH * sizeof(struct wire_sock) + page - 1) & ~(page - 1);
-	mem = mmap(NULL, walk->socks_size, PROT_READ, MAP_SHARED,
-		   bpf_map__fd(walk->skel->maps.socks), 0);
+	return (WIRE_WALK_BATCH * sizeof(struct wire_sock) + page - 1) & ~(page - 1);
+}
+
+static int open_part(const struct bpf_program *find, const struct bpf_program *list,
+		     const struct bpf_map *state, const struct bpf_map *socks, struct part *part)
+{
+	void *mem = mmap(NULL, socks_size(), PROT_READ, MAP_SHARED, bpf_map__fd(socks), 0);
+
 	if (mem == MAP_FAILED)
 		return -errno;
-	walk->socks = mem;
+	part->socks = mem;
+	part->find_fd = find ? bpf_program__fd(find) : -1;
+	part->list_fd = bpf_program__fd(list);
+	part->state_fd = bpf_map__fd(state);
 	return 0;
 }
 
-/* The verifier is most of what a one-shot run costs: programs that it will not run are not loaded.
- */
-static void choose(struct walk_bpf *skel, uint32_t protocol)
+static int open_port(struct walk *walk, const struct bpf_object_open_opts *opts)
 {
-	bool tcp = !protocol || protocol == PROTO_TCP;
+	struct walk_bpf *skel = walk->walk_skel = walk_bpf__open_opts(opts);
+	int err = skel ? walk_bpf__load(skel) : -errno;
 
-	bpf_program__set_autoload(skel->progs.walk_find, tcp);
-	bpf_program__set_autoload(skel->progs.walk_list, tcp);
-	bpf_program__set_autoload(skel->progs.walk_range, !protocol);
-	bpf_program__set_autoload(skel->progs.walk_udp, !tcp || !protocol);
+	return err
+		       ?: open_part(skel->progs.walk_find, skel->progs.walk_list, skel->maps.walks,
+				    skel->maps.socks, &walk->port);
+}
+
+static int open_range(struct walk *walk, const struct bpf_object_open_opts *opts)
+{
+	struct range_bpf *skel = walk->range_skel = range_bpf__open_opts(opts);
+	int err = skel ? range_bpf__load(skel) : -errno;
+
+	return err
+		       ?: open_part(skel->progs.range_find, skel->progs.range_list,
+				    skel->maps.walks, skel->maps.socks, &walk->range);
+}
+
+static int open_udp(struct walk *walk, const struct bpf_object_open_opts *opts)
+{
+	struct udp_bpf *skel = walk->udp_skel = udp_bpf__open_opts(opts);
+	int err = skel ? udp_bpf__load(skel) : -errno;
+
+	return err
+		       ?: open_part(NULL, skel->progs.udp_list, skel->maps.walks, skel->maps.socks,
+				    &walk->udp);
+}
+
+/* To load them is most of what a one-shot run costs: only what the protocol needs. */
+static int open_parts(struct walk *walk, uint32_t protocol)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features__types(walk->features));
+	bool tcp = !protocol || protocol == PROTO_TCP, udp = !protocol || !tcp;
+	int err = 0;
+
+	if (tcp)
+		err = open_port(walk, &opts);
+	if (!err && !protocol)
+		err = open_range(walk, &opts);
+	if (!err && udp)
+		err = open_udp(walk, &opts);
+	return err;
 }
 
 int walk__open(const struct features *features, uint32_t protocol, struct walk **ret)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = features->btf_path);
 	struct walk *walk = calloc(1, sizeof(*walk));
 	int err;
 
 	if (!walk)
 		return -ENOMEM;
 	walk->features = features;
-	walk->skel = walk_bpf__open_opts(&opts);
-	if (!walk->skel) {
-		err = -errno;
-		goto fail;
-	}
-	choose(walk->skel, protocol);
-	err = walk_bpf__load(walk->skel);
+	err = open_parts(walk, protocol);
 	if (err)
-		goto fail;
-	walk->find_fd = bpf_program__fd(walk->skel->progs.walk_find);
-	walk->list_fd = bpf_program__fd(walk->skel->progs.walk_list);
-	walk->range_fd = bpf_program__fd(walk->skel->progs.walk_range);
-	walk->udp_fd = bpf_program__fd(walk->skel->progs.walk_udp);
-	walk->state_fd = bpf_map__fd(walk->skel->maps.walks);
-	err = map_socks(walk);
-	if (err)
-		goto fail;
-	*ret = walk;
-	return 0;
-fail:
-	walk__free(walk);
+		walk__free(walk);
+	else
+		*ret = walk;
 	return err;
+}
+
+static void unmap(const struct part *part)
+{
+	if (part->socks)
+		munmap((void *)part->socks, socks_size());
 }
 
 void walk__free(struct walk *walk)
 {
 	if (!walk)
 		return;
-	if (walk->socks)
-		munmap((void *)walk->socks, walk->socks_size);
-	walk_bpf__destroy(walk->skel);
+	unmap(&walk->port);
+	unmap(&walk->range);
+	unmap(&walk->udp);
+	walk_bpf__destroy(walk->walk_skel);
+	range_bpf__destroy(walk->range_skel);
+	udp_bpf__destroy(walk->udp_skel);
 	free(walk);
 }
 
 /* One run of a program on the shared state. */
-static int run(const struct walk *walk, int prog_fd, struct wire_walk *state)
+static int run(const struct part *part, int prog_fd, struct wire_walk *state)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
 	uint32_t zero = 0;
 	int err;
 
-	err = bpf_map_update_elem(walk->state_fd, &zero, state, BPF_ANY);
+	err = bpf_map_update_elem(part->state_fd, &zero, state, BPF_ANY);
 	if (!err)
 		err = bpf_prog_test_run_opts(prog_fd, &opts);
 	if (!err)
-		err = bpf_map_lookup_elem(walk->state_fd, &zero, state);
+		err = bpf_map_lookup_elem(part->state_fd, &zero, state);
 	return err;
 }
 
-static int take_socks(const struct walk *walk, const struct wire_walk *state, struct snapshot *snap)
+static int take_socks(const struct walk *walk, const struct part *part,
+		      const struct wire_walk *state, struct snapshot *snap)
 {
 	for (uint32_t i = 0; i < state->n_socks && i < WIRE_WALK_BATCH; i++) {
 		struct snap_sock *sock = snapshot__add_sock(snap);
 
 		if (!sock)
 			return -ENOMEM;
-		decode__sock(&walk->socks[i], walk->features->tick_ns, sock);
+		decode__sock(&part->socks[i], walk->features->tick_ns, sock);
 	}
 	return 0;
 }
@@ -133,9 +175,9 @@ static int list_bucket(const struct walk *walk, struct wire_walk *state, struct 
 
 	state->restart = 1;
 	for (;;) {
-		err = run(walk, walk->list_fd, state);
+		err = run(&walk->port, walk->port.list_fd, state);
 		if (!err)
-			err = take_socks(walk, state, snap);
+			err = take_socks(walk, &walk->port, state, snap);
 		if (err)
 			return err;
 		result->torn |= state->torn;
@@ -189,7 +231,7 @@ static int walk_fd(const struct walk *walk, int fd, uint16_t port, struct snapsh
 		result = (struct walk_result){};
 		snap->n_socks = 0;
 		snap->n_buckets = 0;
-		err = run(walk, walk->find_fd, &state);
+		err = run(&walk->port, walk->port.find_fd, &state);
 		if (!err)
 			err = state.error;
 		if (!err)
@@ -264,11 +306,11 @@ static int udp_pass(struct walk *walk, int fd, struct wire_walk *state, struct s
 	state->sock_fd = fd;
 	state->restart = 1;
 	do {
-		err = run(walk, walk->udp_fd, state);
+		err = run(&walk->udp, walk->udp.list_fd, state);
 		if (!err)
 			err = state->error;
 		if (!err)
-			err = take_socks(walk, state, snap);
+			err = take_socks(walk, &walk->udp, state, snap);
 		state->restart = 0;
 	} while (!err && !state->done && !state->torn);
 	*ret_torn = state->torn;
@@ -313,7 +355,7 @@ static int range_with_fd(struct walk *walk, int fd, struct wire_walk *state, str
 	int err;
 
 	state->sock_fd = fd;
-	err = run(walk, walk->find_fd, state);
+	err = run(&walk->range, walk->range.find_fd, state);
 	if (!err)
 		err = state->error;
 	snap->netns = state->netns;
@@ -321,9 +363,9 @@ static int range_with_fd(struct walk *walk, int fd, struct wire_walk *state, str
 	while (!err) {
 		uint32_t before = state->port_now;
 
-		err = run(walk, walk->range_fd, state);
+		err = run(&walk->range, walk->range.list_fd, state);
 		if (!err)
-			err = take_socks(walk, state, snap);
+			err = take_socks(walk, &walk->range, state, snap);
 		if (state->rewound)
 			snap->evidence = EVIDENCE_RACED;
 		if (err || state->done)
