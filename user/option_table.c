@@ -57,7 +57,7 @@ const struct argp_option option_table[] = {
 	{"json-schema", KEY_JSON_SCHEMA, 0, 0, "print the JSON Schema of these lines", 4},
 	{"color", KEY_COLOR, "WHEN", 0, "auto (default), always or never", 4},
 	{"quiet", 'q', 0, 0, "no start and stop lines, no notes", 4},
-	{"verbose", 'v', 0, 0, "every socket in a row of its own; twice: libbpf's messages too", 4},
+	{"verbose", 'v', 0, 0, "every socket in a row of its own; twice: how long it took, too", 4},
 	{0, 0, 0, 0, "The kernel:", 5},
 	{"features", KEY_FEATURES, 0, 0, "what this kernel and this privilege allow", 5},
 	{"hooks", KEY_HOOKS, "KIND", 0, "auto (default), fentry or kprobe", 5},

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""What live tracing costs the calls of others, in the guest: live_guest.py ROUNDS CALLS [small].
+"""What live tracing costs the calls of others, in the guest: live_guest.py ROUNDS CALLS [small|brief].
 
 Each round goes through the parties, with nothing attached before and after each, so that what
 drifts meets all of them. A party is stopped (SIGSTOP) while the clock runs: the figures are what
@@ -222,8 +222,7 @@ def hook_shares(rounds, calls):
             continue
         for _ in range(rounds):
             one(results, lambda names=programs: some_hooks(names), OFTEN[:4], calls)
-        print(f"| {label} | " + " | ".join(f"{results.added_of(x):+,.0f}" for x in OFTEN[:4]) +
-              " |", flush=True)
+        print(f"| {label} | " + " | ".join(f"{results.added_of(x):+,.0f}" for x in OFTEN[:4]) + " |")
 
 
 def status_kb(pid, key):
@@ -262,6 +261,7 @@ def print_maps(text):
 
 
 def main():
+    sys.stdout.reconfigure(line_buffering=True)
     rounds, calls, small = int(sys.argv[1]), int(sys.argv[2]), "small" in sys.argv[3:]
     measure([*OFTEN], calls)  # what comes first is slower
     print(f"Linux {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds of {calls} "
@@ -270,7 +270,7 @@ def main():
     if "bindtrace" in absent:
         fail(absent["bindtrace"])
     print_table(results, absent)
-    if not small:
+    if not small and "brief" not in sys.argv[3:]:
         hook_shares(rounds, calls)
     print_maps(memory(calls))
 

@@ -19,6 +19,7 @@ import test_features
 import test_filters
 import test_first_start
 import test_former
+import test_hostile
 import test_kubernetes
 import test_listen
 import test_memory
@@ -33,6 +34,7 @@ import test_servers
 import test_states
 import test_states_live
 import test_storm
+import test_types
 import test_udp
 import test_wait
 from child import Recorded
@@ -45,13 +47,14 @@ SUITES = [
     test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
-    test_containers.containers, test_record.record, test_wait.wait_end,
+    test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
     test_memory.memory, test_crowd.churn, test_crowd.crowd, test_faults.faults,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
-                 test_kubernetes.kubernetes, test_first_start.first_start, test_storm.storm]
+                 test_kubernetes.kubernetes, test_types.types, test_first_start.first_start,
+                 test_storm.storm]
 AT_THE_END = [test_faults.heavy_faults, test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
@@ -62,6 +65,12 @@ NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*
 
 # run --coverage: where the file of the counters is out of reach, the program says so in a line.
 NO_COUNTERS = ("first.container*", "first.seccomp")
+
+
+# With run --sanitized.
+NOT_SANITIZED = dict.fromkeys(("readonly.*", "wait.no_duplicates"),
+                              "strace and the leak detection each want to be the only tracer")
+SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
 
 def last(selected):
@@ -87,6 +96,8 @@ def main():
     args = sys.argv[1:]
     verbose = "-v" in args
     runner = harness.Runner([a for a in args if a != "-v"], verbose)
+    if SANITIZED:
+        runner.deny.update(NOT_SANITIZED)
     if not FENTRY:
         runner.deny.update(dict.fromkeys(NEEDS_FEXIT, "needs fexit"))
         print(f"# needs fexit, not run: {' '.join(NEEDS_FEXIT)}")

@@ -11,7 +11,7 @@ from tool import TOOL
 
 RESIDENT_KB = 15 * 1024
 GROWTH_KB = 512  # in the second half: what one report needs for a moment
-REFUSED, CONNECTIONS = 150, 400  # in each half; a connection is some ten changes of states
+REFUSED, CONNECTIONS = 50, 150  # in each half; a connection is some ten changes of states
 
 
 def resident_kb(pid):
