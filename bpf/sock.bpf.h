@@ -150,6 +150,11 @@ static __always_inline bool sock__unchanged(struct sock_common *common,
 		return false;
 	if (out->state == BT_TCP_TIME_WAIT)
 		return true;
+	/* sock_orphan() sets the flag before it takes the socket away: not one without the other.
+	 */
+	if (!(BPF_CORE_READ(common, skc_flags) & (1ul << BT_SOCK_DEAD)) !=
+	    !(out->flags & WIRE_SOCK_DEAD))
+		return false;
 	alloc = core_container_of(BPF_CORE_READ(sk, sk_socket), struct socket_alloc, socket);
 	return (out->flags & WIRE_SOCK_HAS_SOCKET
 			? BPF_CORE_READ(alloc, vfs_inode.i_ino) == out->inode
