@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include "sanitized.h"
 #include "syscalls.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
@@ -111,22 +112,21 @@ static const char *const writing[] = {
 
 /* Nothing of ours: whoever calls these has taken the process over. */
 static const char *const deadly[] = {
-	"execve",
-	"execveat",
-	"fork",
-	"vfork",
-	"clone",
-	"clone3",
-	"ptrace",
-	"init_module",
-	"kexec_load",
-	"finit_module",
-	"process_vm_writev",
-	"mount",
-	"umount2",
-	"pivot_root",
+	"execve",     "execveat",     "fork",
+	"vfork",      "clone3",	      "init_module",
+	"kexec_load", "finit_module", "process_vm_writev",
+	"mount",      "umount2",      "pivot_root",
 	"chroot",
 };
+
+/*
+ * Likewise deadly, unless SANITIZED: then leaks are looked for at the end, by a clone that stops
+ * the process.
+ */
+static const char *const stopping[] = {"clone", "ptrace"};
+
+/* More that is used where SANITIZED. */
+static const char *const checking[] = {"prctl", "tgkill", "pipe2"};
 
 static const unsigned commands[] = {
 	BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM,	  BPF_MAP_GET_NEXT_KEY,
@@ -230,6 +230,11 @@ static int fill(scmp_filter_ctx filter, bool writes_files, pid_t command)
 
 	if (!err)
 		err = rules(filter, SCMP_ACT_KILL_PROCESS, deadly, N(deadly));
+	if (!err)
+		err = rules(filter, SANITIZED ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS, stopping,
+			    N(stopping));
+	if (!err && SANITIZED)
+		err = rules(filter, SCMP_ACT_ALLOW, checking, N(checking));
 	if (!err)
 		err = allow_partly(filter);
 	if (!err)

@@ -104,7 +104,29 @@ def check_address():
         same("addresses", {x["local"]["address"] for x in states}, {"127.0.0.2"})
 
 
+def check_v6():
+    """The addresses are there from the beginning of TIME_WAIT on."""
+    port = new_port()
+    with Tracer("--states", "--follow", "--port", port) as tracer, \
+            sock("::1", port, listen=True) as listener:
+        tracer.ready()
+        client = connected("::1", port)
+        peer = client.getsockname()[1]
+        listener.accept()[0].close()
+        for state, then in (("FIN_WAIT2", client.close), ("TIME_WAIT", lambda: None)):
+            line = tracer.wait(lambda x, state=state: x["type"] == "state" and
+                               x["new_state"] == state, state)
+            then()
+        same("connection", (line["local"], line["peer"]),
+             ({"address": "::1", "port": port}, {"address": "::1", "port": peer}))
+        same("former owner", line["former_owner"] and line["former_owner"]["pid"], os.getpid())
+        same("addresses", {x["local"]["address"] for x in tracer.lines if x["type"] == "state"},
+             {"::1"})
+
+
 def states_live(selected):
+    if selected("states_live.v6"):
+        yield "states_live.v6", check_v6
     if selected("states_live.address"):
         yield "states_live.address", check_address
     if selected("states_live.life"):

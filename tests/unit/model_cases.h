@@ -2,7 +2,9 @@
 /*
  * Cases made from bytes (a seeded generator's or a fuzzer's) and what must hold for every one of
  * them: the verdict agrees with a second formulation of the kernel's rules, closing the blockers is
- * enough and each is needed, each fix alone is enough and nothing in it is superfluous.
+ * enough and each is needed, each fix alone is enough and nothing in it is superfluous, more
+ * sockets never let a refused bind pass, and a pair conflicts either way round where the kernel's
+ * does.
  */
 #ifndef BINDTRACE_TESTS_MODEL_CASES_H
 #define BINDTRACE_TESTS_MODEL_CASES_H
@@ -537,6 +539,109 @@ static inline const char *check_verdict(const struct model_case *cs)
 	return broken;
 }
 
+/* No, unknown, yes: what more sockets can only move up. */
+static inline int refusal_rank(enum tri refused)
+{
+	return refused == TRI_YES ? 2 : refused == TRI_UNKNOWN;
+}
+
+static inline enum tri judged(const struct snapshot *snap, const struct bind_request *req)
+{
+	struct verdict verdict;
+	enum tri refused;
+
+	if (rules__judge(snap, req, false, &verdict))
+		abort();
+	refused = verdict.refused;
+	verdict__free(&verdict);
+	return refused;
+}
+
+/*
+ * More sockets never make a refused bind pass. TCP: whichever comes on top, the bucket's mark being
+ * the same. UDP's chain ends at the first who decides, so there it is one behind the others.
+ */
+static inline const char *check_monotone(const struct model_case *cs)
+{
+	struct snap_sock socks[MAX_CASE_SOCKS] = {0};
+	struct snapshot fewer = cs->snap;
+	int all = refusal_rank(judged(&cs->snap, &cs->req));
+
+	fewer.socks = socks;
+	for (size_t i = 0; i < cs->snap.n_socks; i++) {
+		size_t behind = cs->snap.n_socks - 1 - i;
+
+		if (cs->udp && behind)
+			continue;
+		memcpy(socks, cs->snap.socks, i * sizeof(*socks));
+		memcpy(socks + i, cs->snap.socks + i + 1, behind * sizeof(*socks));
+		fewer.n_socks = cs->snap.n_socks - 1;
+		if (cs->udp ? all == 0 && judged(&fewer, &cs->req) == TRI_YES
+			    : all < refusal_rank(judged(&fewer, &cs->req)))
+			return "one socket more makes a refused bind pass";
+	}
+	return NULL;
+}
+
+/* A socket as it was when it was bound; false where what the rules ask for is not known. */
+static inline bool as_request(const struct snap_sock *sock, struct bind_request *ret)
+{
+	if (sock->reuseaddr == TRI_UNKNOWN || sock->reuseport == TRI_UNKNOWN ||
+	    sock->v6only == TRI_UNKNOWN || !sock->uid_known || !sock->inode_uid_known)
+		return false;
+	*ret = (struct bind_request){
+		.family = sock->family,
+		.port = sock->local_port,
+		.addr = sock->local,
+		.v4_word_be = sock->v4_word_be,
+		.reuseaddr = sock->reuseaddr == TRI_YES,
+		.reuseport = sock->reuseport == TRI_YES,
+		.v6only = sock->v6only == TRI_YES,
+		.force_reuse = sock->force_reuse,
+		.ifindex = sock->ifindex,
+		.uid = sock->uid,
+		.inode_uid = sock->inode_uid,
+	};
+	return true;
+}
+
+/*
+ * inet_rcv_saddr_equal() is not symmetric between an IPv4 address, mapped ones included, and an
+ * IPv6 one that is no wildcard, nor where a mapped address has IPV6_V6ONLY.
+ */
+static inline bool is_symmetric(const struct snap_sock *a, const struct snap_sock *b)
+{
+	const struct snap_sock *pair[] = {a, b};
+	bool v4 = false, specific6 = false;
+
+	for (int i = 0; i < 2; i++) {
+		if (pair[i]->family == AF_INET6 && ip_addr__is_mapped(&pair[i]->local))
+			return false;
+		v4 |= pair[i]->family == AF_INET;
+		specific6 |=
+			pair[i]->family == AF_INET6 && !ip_addr__is_any(AF_INET6, &pair[i]->local);
+	}
+	return !v4 || !specific6;
+}
+
+/* Of two bound sockets, whoever came second meets the other in the same way. */
+static inline const char *check_symmetric(const struct model_case *cs)
+{
+	struct bind_request req_a, req_b;
+
+	for (size_t i = 1; i < cs->snap.n_socks; i++) {
+		struct snap_sock a = cs->snap.socks[i - 1], b = cs->snap.socks[i];
+
+		a.state = b.state = STATE_BOUND;
+		if (!is_symmetric(&a, &b) || !as_request(&a, &req_a) || !as_request(&b, &req_b))
+			continue;
+		if (rules__pair(&cs->snap.kernel, &req_a, &b, NULL) !=
+		    rules__pair(&cs->snap.kernel, &req_b, &a, NULL))
+			return "a pair conflicts only one way round";
+	}
+	return NULL;
+}
+
 static inline struct bind_request ref_request_with(const struct bind_request *req, uint32_t set)
 {
 	struct bind_request changed = *req;
@@ -620,6 +725,90 @@ static inline const char *check_fix(const struct model_case *cs, const struct ve
 	return "a fix of no kind";
 }
 
+static inline bool is_gone(const struct model_case *cs, const struct fix *fix,
+			   const struct snap_sock *sock)
+{
+	switch (fix->kind) {
+	case FIX_CLOSE:
+		return true;
+	case FIX_WAIT:
+		return sock->expires_ms + TIME_WAIT_SLACK_MS <= fix->wait_ms;
+	case FIX_SYSCTL: /* the port would not have been given to it */
+		return cs->udp ? sock->port_locked == TRI_NO : sock->role == ROLE_CLIENT;
+	default:
+		return false;
+	}
+}
+
+/* The sockets as they are after the fix; those that are bound anew are in *ret_moved. */
+static inline size_t apply_to_socks(const struct model_case *cs, const uint8_t *blockers,
+				    const struct fix *fix, struct snap_sock *ret, bool *ret_moved)
+{
+	uint32_t set = fix->kind == FIX_SET && fix->side & SIDE_BLOCKER ? fix->set : 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < cs->snap.n_socks; i++) {
+		struct snap_sock *sock = &ret[n];
+
+		if (blockers[i] && is_gone(cs, fix, &cs->snap.socks[i]))
+			continue;
+		*sock = cs->snap.socks[i];
+		n++;
+		if (!blockers[i] || !set)
+			continue;
+		sock->reuseaddr = set & FIX_OPT_REUSEADDR ? TRI_YES : sock->reuseaddr;
+		sock->reuseport = set & FIX_OPT_REUSEPORT ? TRI_YES : sock->reuseport;
+		sock->v6only = set & FIX_OPT_V6ONLY ? TRI_YES : sock->v6only;
+		*ret_moved = true;
+	}
+	return n;
+}
+
+static inline struct bind_request apply_to_request(const struct bind_request *req,
+						   const struct fix *fix)
+{
+	struct bind_request changed = *req;
+
+	if (fix->kind == FIX_SET && fix->side & SIDE_BINDER)
+		changed = ref_request_with(req, fix->set);
+	if (fix->kind == FIX_UID)
+		changed.uid = changed.inode_uid = fix->uid;
+	if (fix->kind == FIX_DETACH_GROUP)
+		changed.has_group = changed.group_closed = false;
+	return changed;
+}
+
+/*
+ * The engine itself, asked about the port as it is after the fix: it says that the bind passes, and
+ * not because of the bucket's mark. UDP: bound anew is in another place of the chain, or the
+ * refusal was not the chain's, so nobody may refuse, wherever it is.
+ */
+static inline const char *check_applied(const struct model_case *cs, const uint8_t *blockers,
+					const struct fix *fix)
+{
+	struct bind_request req = apply_to_request(&cs->req, fix);
+	struct snap_bucket buckets[2] = {0};
+	struct snap_sock socks[MAX_CASE_SOCKS + 1] = {0};
+	struct snapshot after = cs->snap, one;
+	bool any_order = cs->in_any_order;
+
+	after.socks = socks;
+	after.n_socks = apply_to_socks(cs, blockers, fix, socks, &any_order);
+	after.buckets = buckets;
+	for (size_t i = 0; i < after.n_buckets; i++)
+		buckets[i].l3mdev = cs->snap.buckets[i].l3mdev;
+	one = after;
+	one.n_socks = 1;
+	for (size_t i = 0; any_order && cs->udp && i < after.n_socks; i++) {
+		one.socks = &socks[i];
+		if (judged(&one, &req) != TRI_NO)
+			return "a fix, applied, leaves one who refuses";
+	}
+	if (!(any_order && cs->udp) && judged(&after, &req) != TRI_NO)
+		return "a fix, applied, does not make the bind pass";
+	return NULL;
+}
+
 /* Whatever small change of options suffices must be there, or something smaller. */
 static inline const char *check_complete(const struct model_case *cs, const struct verdict *verdict,
 					 const uint8_t *blockers)
@@ -699,8 +888,11 @@ static inline const char *check_explanation(const struct model_case *given, bool
 	broken = check_cause(&verdict, cs->udp);
 	if (!broken)
 		broken = check_distinct(&verdict);
-	for (size_t i = 0; i < verdict.n_fixes && !broken; i++)
+	for (size_t i = 0; i < verdict.n_fixes && !broken; i++) {
 		broken = check_fix(cs, &verdict, blockers, &verdict.fixes[i]);
+		if (!broken)
+			broken = check_applied(cs, blockers, &verdict.fixes[i]);
+	}
 	if (!broken && verdict.refused == TRI_YES && verdict.n_blockers)
 		broken = check_complete(cs, &verdict, blockers);
 	verdict__free(&verdict);
@@ -773,6 +965,10 @@ static inline const char *model_case__check(const struct model_case *cs, int wha
 		broken = check_pairs(cs);
 		if (!broken)
 			broken = check_verdict(cs);
+		if (!broken)
+			broken = check_monotone(cs);
+		if (!broken)
+			broken = check_symmetric(cs);
 	}
 	if (!broken && (what & CHECK_EXPLAIN)) {
 		broken = check_explanation(cs, false);

@@ -120,12 +120,31 @@ static void test_shorten(void **state)
 	}
 }
 
+static void test_trim(void **state)
+{
+	static const char *const rows[][2] = {
+		{"", ""},
+		{"abc", "abc"},
+		{"ab\xc3\xa9", "ab\xc3\xa9"},
+		{"ab\xc3", "ab"},
+		{"a\xe6\x97", "a"},
+		{"\xf0\x9d\x94", ""},
+		{"\xf0\x9d\x94\x8a", "\xf0\x9d\x94\x8a"},
+	};
+	char text[8];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		strcpy(text, rows[i][0]);
+		utf8__trim(text);
+		assert_string_equal(text, rows[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rows),
-		cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_columns),
+		cmocka_unit_test(test_rows),	cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_trim),	cmocka_unit_test(test_columns),
 		cmocka_unit_test(test_shorten),
 	};
 

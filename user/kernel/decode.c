@@ -164,7 +164,9 @@ char *decode__exe(const uint8_t *names, uint32_t len)
 	if (!end || end > WIRE_EXE_LEN || names[end - 1])
 		return NULL;
 	path = calloc(1, end + 1);
-	while (path && end) {
+	if (!path)
+		return NULL;
+	while (end) {
 		size_t begin = end - 1;
 
 		while (begin && names[begin - 1])

@@ -23,8 +23,10 @@ struct visit {
 	void *ctx;
 };
 
+/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH ends it */
 static int visit_process(const struct visit *visit, pid_t pid, int depth);
 
+/* NOLINTNEXTLINE(misc-no-recursion): likewise */
 static int visit_children(const struct visit *visit, const char *pid, const char *tid, int depth)
 {
 	char path[64];
@@ -44,6 +46,7 @@ static int visit_children(const struct visit *visit, const char *pid, const char
 	return err;
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): likewise */
 static int visit_process(const struct visit *visit, pid_t pid, int depth)
 {
 	char path[64], name[16];

@@ -10,58 +10,69 @@
 #include <sys/socket.h>
 #include <unistd.h>
 #include "device.h"
+#include "netlink.h"
 
-struct link_info {
-	uint32_t master;
-	bool is_vrf;
-	uint32_t table; /* of a VRF */
-};
+static uint32_t number_of(const struct rtattr *attr)
+{
+	uint32_t number = 0;
 
-static void parse_vrf(const struct rtattr *data, struct link_info *ret)
+	if (RTA_PAYLOAD(attr) >= sizeof(number))
+		memcpy(&number, RTA_DATA(attr), sizeof(number));
+	return number;
+}
+
+static void parse_vrf(const struct rtattr *data, struct device_link *ret)
 {
 	const struct rtattr *attr = RTA_DATA(data);
 	int left = RTA_PAYLOAD(data);
 
 	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
 		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_VRF_TABLE)
-			memcpy(&ret->table, RTA_DATA(attr), sizeof(ret->table));
+			ret->table = number_of(attr);
 	}
 }
 
-static void parse_linkinfo(const struct rtattr *info, struct link_info *ret)
+static void parse_linkinfo(const struct rtattr *info, struct device_link *ret)
 {
 	const struct rtattr *attr = RTA_DATA(info);
 	int left = RTA_PAYLOAD(info);
 
 	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
 		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_KIND)
-			ret->is_vrf = RTA_PAYLOAD(attr) >= 3 && !strncmp(RTA_DATA(attr), "vrf", 4);
+			ret->is_vrf = RTA_PAYLOAD(attr) >= 4 && !memcmp(RTA_DATA(attr), "vrf", 4);
 		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_DATA && ret->is_vrf)
 			parse_vrf(attr, ret);
 	}
 }
 
-static int parse_link(const struct nlmsghdr *msg, struct link_info *ret)
+static int parse_link(const struct nlmsghdr *msg, struct device_link *ret)
 {
 	const struct ifinfomsg *link = NLMSG_DATA(msg);
 	const struct rtattr *attr = IFLA_RTA(link);
 	int left = IFLA_PAYLOAD(msg);
 
 	if (msg->nlmsg_type == NLMSG_ERROR)
-		return ((const struct nlmsgerr *)NLMSG_DATA(msg))->error ?: -EPROTO;
-	if (msg->nlmsg_type != RTM_NEWLINK)
+		return netlink__error(msg) ?: -EPROTO;
+	if (msg->nlmsg_type != RTM_NEWLINK || msg->nlmsg_len < NLMSG_LENGTH(sizeof(*link)))
 		return -EPROTO;
 	memset(ret, 0, sizeof(*ret));
 	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
 		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_MASTER)
-			memcpy(&ret->master, RTA_DATA(attr), sizeof(ret->master));
+			ret->master = number_of(attr);
 		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_LINKINFO)
 			parse_linkinfo(attr, ret);
 	}
 	return 0;
 }
 
-static int get_link(int fd, uint32_t ifindex, struct link_info *ret)
+int device__take_link(const void *reply, size_t len, struct device_link *ret)
+{
+	const struct nlmsghdr *msg = reply;
+
+	return NLMSG_OK(msg, len) ? parse_link(msg, ret) : -EPROTO;
+}
+
+static int get_link(int fd, uint32_t ifindex, struct device_link *ret)
 {
 	struct {
 		struct nlmsghdr header;
@@ -73,7 +84,6 @@ static int get_link(int fd, uint32_t ifindex, struct link_info *ret)
 		.link = {.ifi_index = (int)ifindex},
 	};
 	_Alignas(struct nlmsghdr) char reply[16384];
-	const struct nlmsghdr *msg = (const struct nlmsghdr *)reply;
 	ssize_t n;
 
 	if (send(fd, &request, sizeof(request), 0) < 0)
@@ -81,15 +91,13 @@ static int get_link(int fd, uint32_t ifindex, struct link_info *ret)
 	n = recv(fd, reply, sizeof(reply), 0);
 	if (n < 0)
 		return -errno;
-	if (!NLMSG_OK(msg, (size_t)n))
-		return -EPROTO;
-	return parse_link(msg, ret);
+	return device__take_link(reply, (size_t)n, ret);
 }
 
 int device__l3mdev(uint32_t ifindex, int32_t *ret_l3mdev)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct link_info link, master;
+	struct device_link link = {0}, master = {0};
 	int err;
 
 	if (fd < 0)
@@ -110,7 +118,7 @@ int device__l3mdev(uint32_t ifindex, int32_t *ret_l3mdev)
 int device__vrf_table(int32_t l3mdev, uint32_t *ret_table)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct link_info link;
+	struct device_link link = {0};
 	int err;
 
 	if (fd < 0)

@@ -23,4 +23,14 @@ int device__find(const char *name, uint32_t *ret_ifindex, int32_t *ret_l3mdev);
  */
 int device__name_all(struct snapshot *snap, uint32_t ifindex);
 
+/* What RTM_GETLINK says of a device. */
+struct device_link {
+	uint32_t master;
+	bool is_vrf;
+	uint32_t table; /* of a VRF */
+};
+
+/* len bytes of the answer, whatever they are; apart for the fuzzer. 0 or -errno. */
+int device__take_link(const void *reply, size_t len, struct device_link *ret);
+
 #endif

@@ -16,6 +16,7 @@
 #include <linux/sock_diag.h>
 
 #include "diag.h"
+#include "netlink.h"
 #include "sysctl.h"
 
 #define DUMP_TRIES	     4
@@ -23,14 +24,6 @@
 #define TIMER_TIME_WAIT	     3		 /* idiag_timer, inet_twsk_diag_fill() */
 #define STATE_BOUND_INACTIVE 13		 /* TCP_BOUND_INACTIVE, a state for requests only; 6.8 */
 #define LOOPBACK4_IPV6	     0x7f000006	 /* include/net/ipv6.h */
-
-struct dump {
-	struct snapshot *snap;
-	uint16_t port;
-	uint8_t family;
-	bool interrupted;
-	bool done;
-};
 
 /* The attributes of one socket that are of use here. */
 struct extras {
@@ -124,7 +117,7 @@ static void forget_options(struct snap_sock *sock)
 	sock->kernel_made = TRI_UNKNOWN;
 }
 
-static int add_sock(struct dump *dump, const struct nlmsghdr *header)
+static int add_sock(struct diag_dump *dump, const struct nlmsghdr *header)
 {
 	const struct inet_diag_msg *msg = NLMSG_DATA(header);
 	struct extras extras;
@@ -205,30 +198,19 @@ static int send_request(int fd, uint8_t family, uint8_t protocol, uint16_t port)
 	return sent < 0 ? -errno : 0;
 }
 
-/* NLMSG_ERROR, or NLMSG_DONE, which has an error in it where the dump failed on its way. */
-static int message_error(const struct nlmsghdr *header)
-{
-	int err;
-
-	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(err)))
-		return header->nlmsg_type == NLMSG_DONE ? 0 : -EBADMSG;
-	memcpy(&err, NLMSG_DATA(header), sizeof(err));
-	return err < 0 ? err : 0;
-}
-
-static int handle_messages(struct dump *dump, const void *data, size_t len)
+int diag__take(struct diag_dump *dump, const void *data, size_t len)
 {
 	const struct nlmsghdr *header = data;
-	int err;
+	int left = (int)len, err; /* signed: the last message may be shorter than its padding */
 
-	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
 		if (header->nlmsg_flags & NLM_F_DUMP_INTR)
 			dump->interrupted = true;
 		switch (header->nlmsg_type) {
 		case NLMSG_DONE:
 		case NLMSG_ERROR:
 			dump->done = true;
-			return message_error(header);
+			return netlink__error(header);
 		case SOCK_DIAG_BY_FAMILY:
 			err = add_sock(dump, header);
 			if (err)
@@ -239,7 +221,7 @@ static int handle_messages(struct dump *dump, const void *data, size_t len)
 	return 0;
 }
 
-static int receive(int fd, struct dump *dump)
+static int receive(int fd, struct diag_dump *dump)
 {
 	static const size_t size = RECEIVE_SIZE;
 	struct sockaddr_nl from;
@@ -265,7 +247,7 @@ static int receive(int fd, struct dump *dump)
 		else if (got == 0)
 			err = -ECONNRESET;
 		else if (from.nl_pid == 0) /* the kernel, not a process on the same host */
-			err = handle_messages(dump, buf, got);
+			err = diag__take(dump, buf, got);
 	}
 	free(buf);
 	return err;
@@ -273,7 +255,7 @@ static int receive(int fd, struct dump *dump)
 
 static int dump_family(struct snapshot *snap, uint16_t port, uint8_t family, bool *ret_interrupted)
 {
-	struct dump dump = {.snap = snap, .port = port, .family = family};
+	struct diag_dump dump = {.snap = snap, .port = port, .family = family};
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	int err;
 

@@ -14,6 +14,21 @@
  */
 int diag__sockets(struct snapshot *snap, uint16_t port, bool *ret_sees_bound);
 
+/* One dump under way. */
+struct diag_dump {
+	struct snapshot *snap;
+	uint16_t port;
+	uint8_t family;
+	bool interrupted; /* the table changed meanwhile: ask again */
+	bool done;
+};
+
+/*
+ * len bytes of the answer, whatever they are, into dump; apart for the fuzzer. They are aligned as
+ * malloc() does. 0 or -errno.
+ */
+int diag__take(struct diag_dump *dump, const void *data, size_t len);
+
 /*
  * After owner__lookup(): reads SO_REUSEADDR and SO_REUSEPORT of each held socket through
  * pidfd_open/pidfd_getfd (or directly where the holder is this process) where permitted; sockets

@@ -10,18 +10,11 @@
 #include <unistd.h>
 #include "device.h"
 #include "local_address.h"
+#include "netlink.h"
 
 #define RECEIVE_SIZE (64 * 1024) /* netlink_dump() never fills more than 32 KiB */
 
 /* ---- IPv4: __inet_dev_addr_type() --------------------------------------------------------- */
-
-struct lookup {
-	uint32_t addr; /* host byte order */
-	uint32_t table;
-	int best;    /* length of the longest prefix so far, -1: none */
-	bool usable; /* what it says */
-	bool done;
-};
 
 struct route {
 	uint32_t table, dst;
@@ -46,16 +39,17 @@ static struct route read_route(const struct nlmsghdr *header)
 }
 
 /* fib_table_lookup(): the longest prefix, and of its routes the first that is alive. */
-static void weigh(struct lookup *lookup, const struct nlmsghdr *header)
+static void weigh(struct route_lookup *lookup, const struct nlmsghdr *header)
 {
 	const struct rtmsg *msg = NLMSG_DATA(header);
 	struct route route;
 	uint32_t mask;
 
-	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)) || msg->rtm_family != AF_INET)
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*msg)) || msg->rtm_family != AF_INET ||
+	    msg->rtm_dst_len > 32)
 		return;
 	route = read_route(header);
-	mask = msg->rtm_dst_len ? ~0u << (32 - msg->rtm_dst_len % 33) : 0;
+	mask = msg->rtm_dst_len ? ~0u << (32 - msg->rtm_dst_len) : 0;
 	if (route.table != lookup->table || msg->rtm_tos || (msg->rtm_flags & RTNH_F_DEAD) ||
 	    (ntohl(route.dst) ^ lookup->addr) & mask || msg->rtm_dst_len <= lookup->best)
 		return;
@@ -63,23 +57,15 @@ static void weigh(struct lookup *lookup, const struct nlmsghdr *header)
 	lookup->usable = msg->rtm_type == RTN_LOCAL || msg->rtm_type == RTN_BROADCAST;
 }
 
-static int message_error(const struct nlmsghdr *header)
+int local_address__take(struct route_lookup *lookup, const void *data, size_t len)
 {
-	int err = 0;
+	const struct nlmsghdr *header = data;
+	int left = (int)len; /* signed: the last message may be shorter than its padding */
 
-	if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(err)))
-		memcpy(&err, NLMSG_DATA(header), sizeof(err));
-	return err < 0 ? err : 0;
-}
-
-static int take(struct lookup *lookup, const char *data, size_t len)
-{
-	const struct nlmsghdr *header = (const struct nlmsghdr *)data;
-
-	for (; NLMSG_OK(header, len); header = NLMSG_NEXT(header, len)) {
+	for (; NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
 		if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR) {
 			lookup->done = true;
-			return message_error(header);
+			return netlink__error(header);
 		}
 		if (header->nlmsg_type == RTM_NEWROUTE)
 			weigh(lookup, header);
@@ -109,7 +95,7 @@ static int request_routes(int fd, uint32_t table)
 	return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
 }
 
-static int receive(int fd, struct lookup *lookup)
+static int receive(int fd, struct route_lookup *lookup)
 {
 	char *buf = malloc(RECEIVE_SIZE);
 	int err = buf ? 0 : -ENOMEM;
@@ -119,13 +105,15 @@ static int receive(int fd, struct lookup *lookup)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		err = n < 0 ? -errno : n ? take(lookup, buf, (size_t)n) : -ECONNRESET;
+		err = n < 0 ? -errno
+		      : n   ? local_address__take(lookup, buf, (size_t)n)
+			    : -ECONNRESET;
 	}
 	free(buf);
 	return err;
 }
 
-static int search_table(struct lookup *lookup)
+static int search_table(struct route_lookup *lookup)
 {
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 	int err;
@@ -141,7 +129,7 @@ static int search_table(struct lookup *lookup)
 
 enum tri local_address__usable4(const uint8_t addr[4], int32_t l3mdev)
 {
-	struct lookup lookup = {.table = RT_TABLE_LOCAL, .best = -1};
+	struct route_lookup lookup = {.table = RT_TABLE_LOCAL, .best = -1};
 	int err = l3mdev ? device__vrf_table(l3mdev, &lookup.table) : 0;
 	uint32_t word;
 
@@ -180,15 +168,13 @@ static bool is_usable6(const struct address6 *found, uint32_t ifindex, int32_t l
 	return !device__l3mdev(found->ifindex, &other) && other == l3mdev;
 }
 
-enum tri local_address__usable6(const struct ip_addr *addr, uint32_t ifindex, int32_t l3mdev)
+enum tri local_address__read6(FILE *file, const struct ip_addr *addr, uint32_t ifindex,
+			      int32_t l3mdev)
 {
-	FILE *file = fopen("/proc/self/net/if_inet6", "re");
 	enum tri answer = TRI_NO;
 	struct address6 found;
 	char wanted[33];
 
-	if (!file)
-		return TRI_UNKNOWN;
 	for (int i = 0; i < 16; i++)
 		snprintf(wanted + 2 * i, 3, "%02x", addr->bytes[i]);
 	while (fscanf(file, "%32s %x %*x %x %x %*s", found.text, &found.ifindex, &found.scope,
@@ -196,6 +182,17 @@ enum tri local_address__usable6(const struct ip_addr *addr, uint32_t ifindex, in
 		if (!strcmp(found.text, wanted) && is_usable6(&found, ifindex, l3mdev))
 			answer = TRI_YES;
 	}
+	return answer;
+}
+
+enum tri local_address__usable6(const struct ip_addr *addr, uint32_t ifindex, int32_t l3mdev)
+{
+	FILE *file = fopen("/proc/self/net/if_inet6", "re");
+	enum tri answer;
+
+	if (!file)
+		return TRI_UNKNOWN;
+	answer = local_address__read6(file, addr, ifindex, l3mdev);
 	fclose(file);
 	return answer;
 }

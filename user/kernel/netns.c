@@ -92,7 +92,7 @@ int netns__inode(int fd, uint64_t *ret)
 uint64_t netns__own_inode(void)
 {
 	uint64_t inode = 0;
-	int fd;
+	int fd = -1;
 
 	if (netns__open(NETNS_SELF, NULL, 0, &fd))
 		return 0;
@@ -124,8 +124,8 @@ static int run_and_return(int ns_fd, int own_fd, int (*fn)(void *ctx), void *ctx
 
 int netns__run_in(int ns_fd, int (*fn)(void *ctx), void *ctx)
 {
-	uint64_t inode, own;
-	int own_fd, ret;
+	uint64_t inode = 0, own = 0;
+	int own_fd = -1, ret;
 
 	ret = netns__inode(ns_fd, &inode);
 	if (ret)
@@ -409,8 +409,8 @@ static int open_of_socket(const struct netns_entry *entry, int *ret_fd)
 
 int netns__open_entry(const struct netns_entry *entry, int *ret_fd)
 {
-	uint64_t inode;
-	int fd, err;
+	uint64_t inode = 0;
+	int fd = -1, err;
 
 	err = entry->of_socket ? open_of_socket(entry, &fd) : open_netns(entry->path, &fd);
 	if (err)

@@ -23,7 +23,7 @@ struct endpoint format__host(uint16_t family, const struct ip_addr *addr, const 
 	struct endpoint plain = format__address(family, addr), e;
 	bool brackets = family == AF_INET6;
 
-	snprintf(e.text, sizeof(e.text), "%s%.64s%s%s%.16s", brackets ? "[" : "", plain.text,
+	snprintf(e.text, sizeof(e.text), "%s%.64s%s%s%.31s", brackets ? "[" : "", plain.text,
 		 brackets ? "]" : "", device && *device ? "%" : "", device ?: "");
 	return e;
 }
@@ -91,10 +91,10 @@ struct word format__protocol(uint32_t protocol)
 /* Rounds down also before 1970. */
 static time_t whole_seconds(int64_t ns, int64_t *ret_rest)
 {
-	int64_t rest = ns % NS_PER_S;
+	int64_t seconds = ns / NS_PER_S, rest = ns % NS_PER_S;
 
 	*ret_rest = rest < 0 ? rest + NS_PER_S : rest;
-	return (ns - *ret_rest) / NS_PER_S;
+	return rest < 0 ? seconds - 1 : seconds;
 }
 
 struct word format__rfc3339(int64_t ns)

@@ -16,7 +16,9 @@ __attribute__((format(printf, 2, 3))) static void add(struct holder_text *h, con
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(h->text + len, sizeof(h->text) - len, fmt, args);
+	if (vsnprintf(h->text + len, sizeof(h->text) - len, fmt, args) >=
+	    (int)(sizeof(h->text) - len))
+		utf8__trim(h->text);
 	va_end(args);
 }
 
@@ -65,6 +67,7 @@ struct holder_text holder__place(const struct proc_info *proc)
 		sanitize__text(name, sizeof(name), proc->container);
 		if (strlen(name) > CONTAINER_ID_SHOWN && !strchr(name, '\\'))
 			name[CONTAINER_ID_SHOWN] = '\0';
+		utf8__trim(name);
 		add(&h, "container %s", name);
 		if (proc_info__pod(proc, pod))
 			add(&h, " of pod %.*s", POD_UID_SHOWN, pod);

@@ -14,9 +14,12 @@ struct ranked {
 
 static json_t *json_caller_socket(const struct json_ctx *ctx, const struct bind_request *req)
 {
-	struct word device = format__device(ctx->snap, req->ifindex);
+	const char *name = snapshot__device_name(ctx->snap, req->ifindex);
+	struct word unnamed = format__device(ctx->snap, req->ifindex);
 
-	return json_binder(req, req->ifindex ? device.text : NULL, ctx->text_max);
+	if (!name && req->ifindex)
+		name = unnamed.text;
+	return json_binder(req, name, ctx->text_max);
 }
 
 static void put_call(struct json_object *line, const struct json_ctx *ctx,

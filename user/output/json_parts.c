@@ -20,6 +20,11 @@ struct json_object json_line__begin(const struct output *out, const char *type, 
 	return line;
 }
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
 json_t *json_endpoint(uint16_t family, const struct ip_addr *addr, uint16_t port)
 {
 	struct json_object end = json_object__new();
@@ -37,20 +42,21 @@ json_t *json_binder(const struct bind_request *req, const char *device, size_t t
 	json_object__put(&object, "reuseport", json_boolean(req->reuseport));
 	json_object__put(&object, "v6only",
 			 req->family == AF_INET6 ? json_boolean(req->v6only) : json_null());
-	json_object__put(&object, "device",
-			 json_text(device, text_max < COMM_MAX ? text_max : COMM_MAX));
+	json_object__put(&object, "device", json_text(device, smaller(COMM_MAX, text_max)));
 	json_object__put(&object, "uid", json_integer(req->uid));
 	return json_object__take(&object);
 }
 
 json_t *json_device(const struct json_ctx *ctx, uint32_t ifindex)
 {
-	return ifindex ? json_text(format__device(ctx->snap, ifindex).text, COMM_MAX) : json_null();
-}
+	const char *name = snapshot__device_name(ctx->snap, ifindex);
 
-static size_t smaller(size_t a, size_t b)
-{
-	return a < b ? a : b;
+	if (!ifindex)
+		return json_null();
+	/* As it is: json_text() makes it harmless, and what is made visible for a terminal is text.
+	 */
+	return json_text(name ? name : format__device(ctx->snap, ifindex).text,
+			 smaller(COMM_MAX, ctx->text_max));
 }
 
 static void put_identity(struct json_object *object, const struct proc_info *proc, size_t text_max)

@@ -18,8 +18,8 @@ static json_t *json_states(const struct port_usage *usage)
 {
 	struct json_object object = json_object__new();
 
-	for (uint8_t state = 1; state < STATE_NEW_SYN_RECV; state++) {
-		struct snap_sock sock = {.state = state};
+	for (int state = 1; state < STATE_NEW_SYN_RECV; state++) {
+		struct snap_sock sock = {.state = (uint8_t)state};
 		uint64_t n = usage->states[state];
 
 		if (state == STATE_SYN_RECV)

@@ -177,7 +177,7 @@ static void why_ephemeral(struct paragraph *p, const struct advice *a)
 {
 	const struct port_usage *usage = advice__usage(a);
 
-	if (!usage__covers(usage)) {
+	if (!usage || !usage__covers(usage)) {
 		paragraph__text(p, "No local port was left for a connection to %s.",
 				advice__peer(a).text);
 		why_no_longer(p, usage);
@@ -274,7 +274,7 @@ static void why_autobind(struct paragraph *p, const struct advice *a)
 			"%s takes a port out of net.ipv4.ip_local_port_range that no other socket "
 			"overlaps with%s, and there was none left.",
 			how_bound(a), advice__is_udp(a) ? "" : ", whatever the reuse options");
-	if (!usage__covers(usage))
+	if (!usage || !usage__covers(usage))
 		why_no_longer(p, usage);
 	else
 		why_taken(p, usage);

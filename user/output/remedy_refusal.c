@@ -10,7 +10,7 @@ static const char *binder_exe(const struct advice *a)
 {
 	const char *exe = a->binder ? a->binder->exe : NULL;
 
-	return remedy__is_plain_word(exe) && *exe == '/' ? exe : "PROGRAM";
+	return exe && remedy__is_plain_word(exe) && *exe == '/' ? exe : "PROGRAM";
 }
 
 static struct holder_text binder_name(const struct advice *a)

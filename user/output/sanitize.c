@@ -72,6 +72,17 @@ size_t utf8__decode(const char *s, uint32_t *ret_code)
 	return len;
 }
 
+void utf8__trim(char *text)
+{
+	size_t len = strlen(text), start = len;
+	uint32_t code;
+
+	while (start && len - start < 4 && ((unsigned char)text[start - 1] & 0xc0) == 0x80)
+		start--;
+	if (start && !utf8__decode(text + start - 1, &code))
+		text[start - 1] = '\0';
+}
+
 /* Collects pieces up to a limit; remembers where it could still be cut for an ellipsis. */
 struct writer {
 	char *buf;

@@ -28,6 +28,9 @@ bool sanitize__is_unsafe(uint32_t code);
 /* Decodes one character of s (NUL-terminated, not at its end): its length, 0 when not UTF-8. */
 size_t utf8__decode(const char *s, uint32_t *ret_code);
 
+/* Drops from the end of valid UTF-8 that was cut what is left of a character. */
+void utf8__trim(char *text);
+
 /* Columns that valid UTF-8 takes on a terminal. */
 size_t utf8__columns(const char *text);
 

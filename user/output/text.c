@@ -80,11 +80,12 @@ static struct sentence caller(const struct proc_info *proc, uint32_t uid)
 	if (proc->pid <= 0)
 		return who;
 	name = holder__process(proc);
+	/* Nothing is cut: sanitize__text() has seen to the lengths. */
 	if (*place.text)
-		snprintf(who.text, sizeof(who.text), "%.100s (%.180s, uid %u)", name.text,
+		snprintf(who.text, sizeof(who.text), "%.108s (%.188s, uid %u)", name.text,
 			 place.text, uid);
 	else
-		snprintf(who.text, sizeof(who.text), "%.100s (uid %u)", name.text, uid);
+		snprintf(who.text, sizeof(who.text), "%.108s (uid %u)", name.text, uid);
 	return who;
 }
 

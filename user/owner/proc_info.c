@@ -56,7 +56,7 @@ static int read_file(int dir_fd, const char *name, struct content *ret)
 /* Only the newline that the kernel puts behind it: comm itself may hold any byte but NUL. */
 static int read_comm(int dir_fd, struct proc_info *proc)
 {
-	struct content file;
+	struct content file = {NULL, 0};
 	int err = read_file(dir_fd, "comm", &file);
 
 	if (err)
@@ -98,7 +98,7 @@ out:
 
 static int read_uid(int dir_fd, struct proc_info *proc)
 {
-	struct content file;
+	struct content file = {NULL, 0};
 	int err = read_file(dir_fd, "status", &file);
 
 	if (err)
@@ -110,7 +110,7 @@ static int read_uid(int dir_fd, struct proc_info *proc)
 
 static int read_session(int dir_fd, struct proc_info *proc)
 {
-	struct content file;
+	struct content file = {NULL, 0};
 	int err = read_file(dir_fd, "stat", &file);
 
 	if (err)
@@ -123,7 +123,7 @@ static int read_session(int dir_fd, struct proc_info *proc)
 
 static int read_cgroup(int dir_fd, struct proc_info *proc)
 {
-	struct content file;
+	struct content file = {NULL, 0};
 	int err = read_file(dir_fd, "cgroup", &file);
 
 	if (err)
@@ -157,7 +157,7 @@ static int read_missing(int dir_fd, struct proc_info *proc)
 static bool started_at(int dir_fd, uint64_t start_ns)
 {
 	uint64_t ticks, tick_ns = 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	struct content file;
+	struct content file = {NULL, 0};
 	int err = read_file(dir_fd, "stat", &file);
 
 	if (err)

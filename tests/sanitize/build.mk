@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests, golden reports and live tests under AddressSanitizer (with its leak detection) and
+# UndefinedBehaviorSanitizer, and under valgrind. Included by the Makefile.
+# The objects are those of the fuzzers: clang's, whose runtime is linked in, so that a guest needs nothing more.
+ifndef SANITIZED_LINK
+SANITIZED_LINK  = $(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link
+SANITIZED_UNITS := $(UNIT_SRCS:%.c=$B/sanitize/%)
+
+$B/sanitize/bindtrace: user/main.c $(FUZZ_OBJS)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$Q$(SANITIZED_LINK) -o $@ $^ $(LIBS)
+
+$B/sanitize/tests/unit/%: tests/unit/%.c $(FUZZ_OBJS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$Q$(SANITIZED_LINK) -MMD -MP -Itests/unit -o $@ $< $(FUZZ_OBJS) -lcmocka $(LIBS)
+
+sanitize: $B/sanitize/bindtrace $(SANITIZED_UNITS) ## unit and golden under ASAN, UBSAN and leak detection
+	@B=$B CC="$(CLANG)" SANITIZE="$(FUZZ_FLAGS) -Wno-missing-field-initializers" tests/sanitize/run sanitize $B/sanitize/bindtrace $(SANITIZED_UNITS)
+
+valgrind: bindtrace $(UNIT_BINS) ## unit and golden under valgrind
+	@contrib/install-deps valgrind
+	@B=$B tests/sanitize/run valgrind ./bindtrace $(UNIT_BINS)
+
+live-sanitize: $B/sanitize/bindtrace $B/tests/mkstate $B/.test-deps ## the live tests with a program under ASAN and UBSAN; KERNEL=6.12
+	@tests/live/run --sanitized $B/sanitize/bindtrace $(or $(KERNEL),6.12)
+
+.PHONY: sanitize valgrind live-sanitize
+endif
