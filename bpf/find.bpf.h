@@ -5,12 +5,23 @@
 
 #include "on_demand.bpf.h"
 
+/* Is the bucket in the same hash slot as walk->port still? */
+static __always_inline bool in_slot(const struct wire_walk *walk, struct inet_bind_bucket *tb)
+{
+	struct inet_hashinfo *tables = (struct inet_hashinfo *)walk->tables;
+	struct net *net = BPF_CORE_READ(tb, ib_net.net);
+
+	return walk__linked(&tb->node) &&
+	       walk__slot_number(tables, net, BPF_CORE_READ(tb, port)) == walk->slot;
+}
+
 /* One bucket of the port's hash slot. */
 __attribute__((noinline)) int find_step(void)
 {
 	struct wire_walk *walk = the_walk();
 	struct inet_bind_bucket *tb;
 	struct hlist_node *link;
+	__u64 next;
 	__u32 n;
 
 	if (!walk)
@@ -19,6 +30,7 @@ __attribute__((noinline)) int find_step(void)
 	if (!link)
 		return 1;
 	tb = core_container_of(link, struct inet_bind_bucket, node);
+	next = (__u64)BPF_CORE_READ(link, next);
 	n = walk->n_buckets;
 	if (walk__bucket_matches(tb, (struct net *)walk->net, walk->port)) {
 		if (n >= WIRE_MAX_BUCKETS)
@@ -26,7 +38,11 @@ __attribute__((noinline)) int find_step(void)
 		bucket__read(tb, &walk->buckets[n]);
 		walk->n_buckets = n + 1;
 	}
-	walk->node = (__u64)BPF_CORE_READ(link, next);
+	if (!in_slot(walk, tb)) {
+		walk->torn = 1;
+		next = 0;
+	}
+	walk->node = next;
 	return 0;
 }
 
@@ -35,6 +51,7 @@ REPEAT_512(find_steps, find_step)
 static __always_inline int find_buckets(void)
 {
 	struct wire_walk *walk = the_walk();
+	struct hlist_head *slot;
 	struct sock *sk;
 	struct net *net;
 
@@ -42,6 +59,7 @@ static __always_inline int find_buckets(void)
 		return 0;
 	walk->n_buckets = 0;
 	walk->more_buckets = 0;
+	walk->torn = 0;
 	walk->error = -EFAULT;
 	sk = sock_of_fd(walk->sock_fd);
 	if (!sk)
@@ -51,8 +69,10 @@ static __always_inline int find_buckets(void)
 	walk->netns = BPF_CORE_READ(net, ns.inum);
 	walk->error = 0;
 	walk->tables = (__u64)compat__hashinfo(sk, net);
-	walk->node = (__u64)walk__first(
-		walk__slot((struct inet_hashinfo *)walk->tables, net, walk->port));
+	slot = walk__slot((struct inet_hashinfo *)walk->tables, net, walk->port);
+	walk->slot = walk__slot_number((struct inet_hashinfo *)walk->tables, net, walk->port);
+	walk->lock = walk__lock_of(slot);
+	walk->node = (__u64)walk__first(slot);
 	find_steps();
 	walk->more_buckets = walk->node != 0;
 	return 0;

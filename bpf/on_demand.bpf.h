@@ -53,6 +53,24 @@ static __always_inline struct sock *sock_of_fd(__s32 fd)
 	return BPF_CORE_READ(socket, sk);
 }
 
+/* The next socket into the next free place. What has changed meanwhile is none, and ends the run.
+ */
+static __always_inline void take(struct wire_walk *walk, struct wire_sock *out)
+{
+	struct sock_common *common = walk__at(walk);
+	struct sock_mark mark;
+
+	if (!common)
+		return;
+	sock__mark(common, &mark);
+	sock__read(common, out);
+	out->bucket = walk->bucket;
+	if (!sock__unchanged(common, &mark, out))
+		walk->torn = 1;
+	else if (walk__advance(walk, common))
+		walk->n_socks++;
+}
+
 _Static_assert(WIRE_WALK_BATCH == 1024, "as many rounds as REPEAT_1024() has");
 
 #endif

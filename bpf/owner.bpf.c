@@ -161,6 +161,7 @@ int owner_scan(struct bpf_iter__task_file *ctx)
 	record.header.kind = WIRE_OWNER;
 	record.header.size = sizeof(record);
 	record.inode = ino;
+	record.start_ns = BPF_CORE_READ(leader, start_boottime);
 	record.pid = pid_for_reader(leader);
 	record.fd = ctx->fd;
 	record.opener = opener_of(leader, file);

@@ -11,14 +11,15 @@
 struct wire_owner {
 	struct wire_header header;
 	__u64 inode;
-	__u32 pid; /* thread group id, in the pid namespace of the reader */
+	__u64 start_ns; /* CLOCK_BOOTTIME of the process's start: its pid may soon be another's */
+	__u32 pid;	/* thread group id, in the pid namespace of the reader */
 	__u32 fd;
 	__s32 opener; /* -1 unknown, 0 no, 1 yes; see owner.bpf.c */
 	__u32 pad;
 	__u8 comm[WIRE_COMM_LEN]; /* of the thread group leader */
 };
 
-_Static_assert(sizeof(struct wire_owner) == 48, "wire_owner");
-_Static_assert(__builtin_offsetof(struct wire_owner, comm) == 32, "wire_owner.comm");
+_Static_assert(sizeof(struct wire_owner) == 56, "wire_owner");
+_Static_assert(__builtin_offsetof(struct wire_owner, comm) == 40, "wire_owner.comm");
 
 #endif

@@ -5,6 +5,9 @@
  */
 #include "find.bpf.h"
 
+/* Attempts at a port during which nothing of it changed, before it is called raced. */
+#define MAX_AGAIN 3
+
 SEC("raw_tp")
 int range_find(void *ctx)
 {
@@ -18,21 +21,29 @@ static __always_inline void look_at_bucket(struct wire_walk *walk)
 
 	if (!walk__bucket_matches(tb, (struct net *)walk->net, walk->port_now)) {
 		walk->node = (__u64)BPF_CORE_READ(link, next);
+		if (!in_slot(walk, tb)) {
+			walk->raced = 1;
+			walk->node = 0;
+		}
 		return;
 	}
 	walk->bucket = BPF_CORE_READ(tb, fastreuse) >= 0 || BPF_CORE_READ(tb, fastreuseport) >= 0
 			       ? WIRE_RANGE_BOUND
 			       : WIRE_RANGE_CONNECT;
 	walk__begin(walk, tb);
+	walk->port_socks = walk->n_socks;
 }
 
 /* The next bucket of the slot of port_now, from the first one on; tb is set if it is the port's. */
 static __always_inline void look_for_port(struct wire_walk *walk)
 {
-	if (!walk->node)
-		walk->node =
-			(__u64)walk__first(walk__slot((struct inet_hashinfo *)walk->tables,
-						      (struct net *)walk->net, walk->port_now));
+	struct inet_hashinfo *tables = (struct inet_hashinfo *)walk->tables;
+	struct net *net = (struct net *)walk->net;
+
+	if (!walk->node) {
+		walk->slot = walk__slot_number(tables, net, walk->port_now);
+		walk->node = (__u64)walk__first(walk__slot(tables, net, walk->port_now));
+	}
 	if (walk->node)
 		look_at_bucket(walk);
 }
@@ -40,7 +51,6 @@ static __always_inline void look_for_port(struct wire_walk *walk)
 __attribute__((noinline)) int range_step(void)
 {
 	struct wire_walk *walk = the_walk();
-	struct sock_common *common;
 	struct wire_sock *out;
 	__u32 n;
 
@@ -57,20 +67,20 @@ __attribute__((noinline)) int range_step(void)
 	out = bpf_map_lookup_elem(&socks, &n);
 	if (!out)
 		return 1;
-	common = walk__step(walk);
-	if (common) {
-		sock__read(common, out);
-		out->bucket = walk->bucket;
-		walk->n_socks = n + 1;
-	}
-	/* What has gone from under the walk is no longer in the way: on to the next port. */
-	if (walk->torn)
-		walk->rewound++;
+	take(walk, out);
 	if (!walk->done && !walk->torn)
 		return 0;
+	if (walk->torn && walk->again++ < MAX_AGAIN) {
+		walk->tb = 0;
+		walk->node = 0;
+		walk->n_socks = walk->port_socks;
+		return 0;
+	}
+	walk->raced |= walk->torn;
 next_port:
 	walk->tb = 0;
 	walk->node = 0;
+	walk->again = 0;
 	walk->port_now++;
 	return walk->port_now > walk->port_last;
 }
@@ -86,6 +96,8 @@ int range_list(void *ctx)
 		return 0;
 	walk->n_socks = 0;
 	walk->rewound = 0;
+	walk->raced = 0;
+	walk->again = 0;
 	/* A port that the last run was in the middle of is begun again: the driver drops it first.
 	 */
 	walk->tb = 0;

@@ -12,15 +12,44 @@ static __always_inline bool udp_next_slot(struct wire_walk *walk)
 		return false;
 	walk->port_now++;
 	walk->node = (__u64)udp__first_of((struct udp_table *)walk->tables, walk->port_now);
+	walk->trail[0] = 0; /* nothing of this slot has been visited */
 	return true;
+}
+
+/* Is the node in the slot that is walked? */
+static __always_inline bool udp_in_slot(const struct wire_walk *walk, struct hlist_node *node)
+{
+	struct udp_table *table = (struct udp_table *)walk->tables;
+	struct sock_common *common = core_container_of(node, struct sock_common, skc_node);
+	struct net *net = BPF_CORE_READ(common, skc_net.net);
+
+	return walk__linked(node) && udp__slot(table, net, udp__port(common)) == walk->port_now;
+}
+
+static __always_inline bool udp_wanted(const struct wire_walk *walk, struct sock_common *common)
+{
+	return (!walk->port || udp__port(common) == walk->port) &&
+	       (__u64)BPF_CORE_READ(common, skc_net.net) == walk->net;
+}
+
+/* UDP keeps the port twice; the one that goes with the slot outlives a close(). */
+static __always_inline bool udp_take(struct sock_common *common, struct wire_sock *out)
+{
+	struct wire_sock now = {};
+
+	sock__read(common, out);
+	out->local_port = udp__port(common);
+	sock__read_inode((struct sock *)common, &now);
+	return now.inode == out->inode;
 }
 
 __attribute__((noinline)) int udp_list_step(void)
 {
 	struct wire_walk *walk = the_walk();
-	struct hlist_node *node;
+	struct hlist_node *node, *next;
 	struct sock_common *common;
 	struct wire_sock *out;
+	bool wanted;
 	__u32 n;
 
 	if (!walk)
@@ -34,19 +63,19 @@ __attribute__((noinline)) int udp_list_step(void)
 	out = bpf_map_lookup_elem(&socks, &n);
 	if (!out)
 		return 1;
-	if (!walk__linked(node)) {
-		walk->torn = 1;
-		return 1;
-	}
 	common = core_container_of(node, struct sock_common, skc_node);
-	walk->node = (__u64)BPF_CORE_READ(node, next);
+	next = BPF_CORE_READ(node, next);
+	wanted = udp_wanted(walk, common);
+	if (wanted && !udp_take(common, out))
+		walk->torn = 1;
+	/* What was read of it counts only if it is where it was. */
+	if (!udp_in_slot(walk, node))
+		walk->torn = 1;
+	if (walk->torn)
+		return 1;
+	walk->node = (__u64)next;
 	walk->trail[0] = (__u64)node;
-	if ((walk->port && udp__port(common) != walk->port) ||
-	    (__u64)BPF_CORE_READ(common, skc_net.net) != walk->net)
-		return 0;
-	sock__read(common, out);
-	out->local_port = udp__port(common);
-	walk->n_socks = n + 1;
+	walk->n_socks = n + wanted;
 	return 0;
 }
 
@@ -88,12 +117,12 @@ int udp_list(void *ctx)
 	} else {
 		/* Nothing but empty slots in the last run: its node is where to go on. */
 		last = (struct hlist_node *)walk->trail[0];
-		if (last && !walk__linked(last)) {
+		if (last)
+			walk->node = (__u64)BPF_CORE_READ(last, next);
+		if (last && !udp_in_slot(walk, last)) {
 			walk->torn = 1;
 			return 0;
 		}
-		if (last)
-			walk->node = (__u64)BPF_CORE_READ(last, next);
 	}
 	udp_list_steps();
 	return 0;

@@ -193,7 +193,12 @@ struct inet_bind2_bucket {
 	struct hlist_head owners;
 };
 
+/* Its first word is the lock itself, 0 while nobody has it (not with PREEMPT_RT). */
+typedef struct spinlock {
+} spinlock_t;
+
 struct inet_bind_hashbucket {
+	spinlock_t lock;
 	struct hlist_head chain;
 };
 

@@ -107,6 +107,7 @@ struct signal_struct {
 };
 
 struct task_struct {
+	__u64 start_boottime;
 	int tgid;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

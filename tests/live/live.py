@@ -14,6 +14,7 @@ import test_containers
 import test_crowd
 import test_errors
 import test_exhausted
+import test_faults
 import test_features
 import test_filters
 import test_first_start
@@ -47,14 +48,14 @@ SUITES = [
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
-    test_memory.memory, test_crowd.churn, test_crowd.crowd,
+    test_memory.memory, test_crowd.churn, test_crowd.crowd, test_faults.faults,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
                  test_kubernetes.kubernetes, test_types.types, test_first_start.first_start,
                  test_storm.storm]
-AT_THE_END = [test_first_start.last_start]
+AT_THE_END = [test_faults.heavy_faults, test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 # Kprobes sit on TCP's conflict test alone. What else there is to see is not there to be tested.

@@ -4,7 +4,7 @@
 pictures: bindtrace ## docs/pictures anew, from real runs in a virtual machine
 	@contrib/pictures
 
-people: bindtrace $B/.test-deps ## the pictures are whole; messages that want a boot of their own (SELinux)
+people: bindtrace $B/tests/mkstate $B/.test-deps ## the pictures are whole; messages that want a boot of their own (SELinux)
 	@tests/people/run
 
 .PHONY: pictures people

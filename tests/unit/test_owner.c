@@ -465,6 +465,7 @@ static int fake_scan(void *ctx, const uint64_t *inodes, size_t n, struct owner_h
 		assert_int_equal(owner__add_hit(hits, hit->inode, hit->pid, hit->fd, hit->opener),
 				 0);
 		memcpy(hits->hits[hits->n - 1].comm, hit->comm, sizeof(hit->comm));
+		hits->hits[hits->n - 1].start_ns = hit->start_ns;
 	}
 	hits->complete = fake->complete;
 	return fake->err;
@@ -532,7 +533,7 @@ static void add_class_sock(struct snapshot *snap, size_t i)
 
 static void check_classes(bool complete)
 {
-	const struct owner_hit hit = {100, 70, 3, TRI_YES, "server"};
+	const struct owner_hit hit = {100, 70, 3, TRI_YES, "server", 0};
 	struct fake_scan fake = {.hits = &hit, .n = 1, .complete = complete};
 	struct owner_source faked = source_of(&fake);
 	struct snapshot snap;
@@ -585,9 +586,9 @@ static const struct sock_hold *only_hold(const struct snapshot *snap, uint32_t s
 static void test_lookup(void **state)
 {
 	static const struct owner_hit hits[] = {
-		{100, 81, 4, TRI_NO, "child"},	 {100, 80, 3, TRI_YES, "parent"},
-		{101, 80, 5, TRI_YES, "parent"}, {100, 80, 6, TRI_YES, "parent"},
-		{100, 80, 3, TRI_YES, "parent"}, {999, 82, 3, TRI_YES, "stranger"},
+		{100, 81, 4, TRI_NO, "child", 0},   {100, 80, 3, TRI_YES, "parent", 0},
+		{101, 80, 5, TRI_YES, "parent", 0}, {100, 80, 6, TRI_YES, "parent", 0},
+		{100, 80, 3, TRI_YES, "parent", 0}, {999, 82, 3, TRI_YES, "stranger", 0},
 	};
 	struct fake_scan fake = {.hits = hits, .n = 6, .complete = true};
 	struct owner_source faked = source_of(&fake);
@@ -622,10 +623,10 @@ static void test_lookup(void **state)
 /* A second lookup replaces what the first one said, and only for the sockets asked about. */
 static void test_lookup_again(void **state)
 {
-	static const struct owner_hit first[] = {{100, 90, 3, TRI_YES, ""},
-						 {101, 90, 4, TRI_YES, ""}};
-	static const struct owner_hit second[] = {{100, 91, 3, TRI_YES, ""},
-						  {100, 90, 7, TRI_NO, ""}};
+	static const struct owner_hit first[] = {{100, 90, 3, TRI_YES, "", 0},
+						 {101, 90, 4, TRI_YES, "", 0}};
+	static const struct owner_hit second[] = {{100, 91, 3, TRI_YES, "", 0},
+						  {100, 90, 7, TRI_NO, "", 0}};
 	struct fake_scan fake = {.hits = first, .n = 2, .complete = true};
 	struct owner_source faked = source_of(&fake);
 	const uint32_t asked[] = {0, 7, 0};
@@ -652,10 +653,42 @@ static void test_lookup_again(void **state)
 	snapshot__free(&snap);
 }
 
+/* A pid that is another process's by now: of that one nothing is read. */
+static void test_lookup_reused(void **state)
+{
+	struct owner_hit hit = {100, 96, 3, TRI_YES, "first", 7990000000};
+	struct fake_scan fake = {.hits = &hit, .n = 1, .complete = true};
+	struct owner_source faked = source_of(&fake);
+	struct owner_hits hits;
+	struct snapshot snap;
+
+	make_fd(96, 3, "socket:[100]");
+	make_text(96, "status", "Name:\tsecond\nUid:\t33\t33\t33\t33\n");
+	make_text(96, "stat", "96 (second) S 1 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 800 0\n");
+	snapshot__init(&snap);
+	add_inode(&snap, 100);
+	assert_int_equal(owner__lookup(&faked, &snap, NULL, 0), 0);
+	assert_string_equal(snap.procs[0].comm, "first");
+	assert_false(snap.procs[0].uid_known);
+	snapshot__free(&snap);
+
+	hit.start_ns = 8004000000; /* in the middle of that tick */
+	snapshot__init(&snap);
+	add_inode(&snap, 100);
+	assert_int_equal(owner__lookup(&faked, &snap, NULL, 0), 0);
+	assert_true(snap.procs[0].uid_known);
+	snapshot__free(&snap);
+
+	hits = scan(&hit.inode, 1);
+	assert_int_equal(hits.n, 1);
+	assert_int_equal(hits.hits[0].start_ns, 8000000000);
+	owner_hits__free(&hits);
+}
+
 /* An iterator that breaks half-way leaves nothing behind; /proc answers instead. */
 static void test_lookup_fallback(void **state)
 {
-	static const struct owner_hit wrong = {100, 5, 3, TRI_YES, "wrong"};
+	static const struct owner_hit wrong = {100, 5, 3, TRI_YES, "wrong", 0};
 	struct fake_scan fake = {.hits = &wrong, .n = 1, .complete = true, .err = -EBADMSG};
 	struct owner_source faked = source_of(&fake);
 	struct snapshot snap;
@@ -713,7 +746,7 @@ static void test_lookup_many(void **state)
 	assert_non_null(hits);
 	snapshot__init(&snap);
 	for (i = 0; i < n; i++) {
-		hits[i] = (struct owner_hit){1 + i, 1000 + i % 1000, i / 1000, TRI_YES, "many"};
+		hits[i] = (struct owner_hit){1 + i, 1000 + i % 1000, i / 1000, TRI_YES, "many", 0};
 		add_inode(&snap, n - i);
 	}
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
@@ -1070,6 +1103,7 @@ int main(void)
 		with_root(test_classes),
 		with_root(test_lookup),
 		with_root(test_lookup_again),
+		with_root(test_lookup_reused),
 		with_root(test_lookup_fallback),
 		with_root(test_lookup_nothing),
 		with_root(test_lookup_many),

@@ -85,6 +85,7 @@ int owner_iter__decode(const void *data, size_t len, struct owner_hits *hits)
 		err = owner__add_hit(hits, record->inode, record->pid, record->fd, record->opener);
 		if (err)
 			return err;
+		hits->hits[hits->n - 1].start_ns = record->start_ns;
 		memcpy(hits->hits[hits->n - 1].comm, record->comm, sizeof(record->comm));
 		hits->hits[hits->n - 1].comm[sizeof(record->comm) - 1] = '\0';
 	}

@@ -234,6 +234,7 @@ static int walk_fd(const struct walk *walk, int fd, uint16_t port, struct snapsh
 		err = run(&walk->port, walk->port.find_fd, &state);
 		if (!err)
 			err = state.error;
+		result.torn = state.torn;
 		if (!err)
 			err = list_buckets(walk, &state, snap, &result);
 		if (err)
@@ -351,6 +352,7 @@ static void drop_port(struct snapshot *snap, uint16_t port)
 
 static int range_with_fd(struct walk *walk, int fd, struct wire_walk *state, struct snapshot *snap)
 {
+	bool revisited = false;
 	uint32_t stuck = 0;
 	int err;
 
@@ -366,8 +368,9 @@ static int range_with_fd(struct walk *walk, int fd, struct wire_walk *state, str
 		err = run(&walk->range, walk->range.list_fd, state);
 		if (!err)
 			err = take_socks(walk, &walk->range, state, snap);
-		if (state->rewound)
+		if (state->raced)
 			snap->evidence = EVIDENCE_RACED;
+		revisited |= state->rewound;
 		if (err || state->done)
 			break;
 		/* More sockets on one port than a run holds: enough to know that it is taken. */
@@ -379,6 +382,8 @@ static int range_with_fd(struct walk *walk, int fd, struct wire_walk *state, str
 			drop_port(snap, (uint16_t)state->port_now);
 		}
 	}
+	if (revisited)
+		snapshot__drop_duplicates(snap);
 	return err;
 }
 

@@ -132,7 +132,7 @@ static int add_proc(struct lookup *lookup, const struct owner_hit *hit, uint32_t
 			return -ENOMEM;
 	}
 	*ret = lookup->snap->n_procs - 1;
-	return proc_info__read(lookup->source, proc);
+	return proc_info__read_started(lookup->source, proc, hit->start_ns);
 }
 
 static size_t first_wanted(const struct lookup *lookup, uint64_t inode)

@@ -15,8 +15,9 @@ struct owner_hit {
 	uint64_t inode;
 	int pid; /* thread group id */
 	int fd;
-	enum tri opener; /* task->real_cred == file->f_cred; TRI_UNKNOWN from /proc */
-	char comm[16];	 /* at the time of the scan; "" when the scan does not see it */
+	enum tri opener;   /* task->real_cred == file->f_cred; TRI_UNKNOWN from /proc */
+	char comm[16];	   /* at the time of the scan; "" when the scan does not see it */
+	uint64_t start_ns; /* of the process, CLOCK_BOOTTIME; 0: not known */
 };
 
 struct owner_hits {
@@ -62,6 +63,12 @@ int proc_info__read(const struct owner_source *source, struct proc_info *proc);
  */
 int proc_info__read_started(const struct owner_source *source, struct proc_info *proc,
 			    uint64_t start_ns);
+
+/*
+ * When the process was started (CLOCK_BOOTTIME, in whole ticks of the clock), out of its stat file.
+ * 0: not readable.
+ */
+uint64_t proc_info__start_ns(int dir_fd, const char *stat);
 
 /* The cgroup v2 path of a cgroup id ("/system.slice/x.service"), malloc'ed; NULL when unknown. */
 char *cgroup__path_of_id(const struct owner_source *source, uint64_t id);

@@ -153,18 +153,28 @@ static int read_missing(int dir_fd, struct proc_info *proc)
 	return 0;
 }
 
+static uint64_t proc_tick_ns(void)
+{
+	return 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
+}
+
+uint64_t proc_info__start_ns(int dir_fd, const char *stat)
+{
+	struct content file = {NULL, 0};
+	uint64_t ticks;
+	int err = read_file(dir_fd, stat, &file);
+
+	if (err)
+		return 0;
+	err = proc_parse__stat_start(file.data, file.len, &ticks);
+	free(file.data);
+	return err ? 0 : ticks * proc_tick_ns();
+}
+
 /* /proc counts in ticks of the clock, rounded down (nsec_to_clock_t()). */
 static bool started_at(int dir_fd, uint64_t start_ns)
 {
-	uint64_t ticks, tick_ns = 1000000000 / (uint64_t)sysconf(_SC_CLK_TCK);
-	struct content file = {NULL, 0};
-	int err = read_file(dir_fd, "stat", &file);
-
-	if (err)
-		return false;
-	err = proc_parse__stat_start(file.data, file.len, &ticks);
-	free(file.data);
-	return !err && ticks == start_ns / tick_ns;
+	return proc_info__start_ns(dir_fd, "stat") == start_ns - start_ns % proc_tick_ns();
 }
 
 int proc_info__read(const struct owner_source *source, struct proc_info *proc)

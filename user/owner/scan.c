@@ -127,8 +127,10 @@ static DIR *open_dir(struct scan *scan, int at, const char *path)
 	return dir;
 }
 
-static int scan_fd(struct scan *scan, int dir_fd, const char *name, int pid)
+/* stat: from that directory, whose process cannot become another one. */
+static int scan_fd(struct scan *scan, int dir_fd, const char *name, int pid, const char *stat)
 {
+	int err;
 	char link[64];
 	uint64_t inode, fd;
 	ssize_t len;
@@ -144,7 +146,10 @@ static int scan_fd(struct scan *scan, int dir_fd, const char *name, int pid)
 	link[len] = '\0';
 	if (!parse_socket_link(link, &inode) || !is_wanted(scan, inode))
 		return 0;
-	return owner__add_hit(scan->hits, inode, pid, fd, TRI_UNKNOWN);
+	err = owner__add_hit(scan->hits, inode, pid, fd, TRI_UNKNOWN);
+	if (!err)
+		scan->hits->hits[scan->hits->n - 1].start_ns = proc_info__start_ns(dir_fd, stat);
+	return err;
 }
 
 static struct dirent *next_entry(struct scan *scan, DIR *dir)
@@ -159,7 +164,8 @@ static struct dirent *next_entry(struct scan *scan, DIR *dir)
 }
 
 /* ret_any: the table had an fd in it. */
-static int scan_table(struct scan *scan, int proc_fd, const char *path, int pid, bool *ret_any)
+static int scan_table(struct scan *scan, int proc_fd, const char *path, int pid, const char *stat,
+		      bool *ret_any)
 {
 	DIR *dir = open_dir(scan, proc_fd, path);
 	struct dirent *entry;
@@ -171,7 +177,7 @@ static int scan_table(struct scan *scan, int proc_fd, const char *path, int pid,
 		if (entry->d_name[0] == '.')
 			continue;
 		*ret_any = true;
-		err = scan_fd(scan, dirfd(dir), entry->d_name, pid);
+		err = scan_fd(scan, dirfd(dir), entry->d_name, pid, stat);
 	}
 	closedir(dir);
 	return err;
@@ -197,7 +203,7 @@ static int scan_threads(struct scan *scan, int proc_fd, int pid)
 		if (!parse_pid(entry->d_name, &tid) || tid == pid)
 			continue;
 		snprintf(path, sizeof(path), "%d/task/%d/fd", pid, tid);
-		err = scan_table(scan, proc_fd, path, pid, &any);
+		err = scan_table(scan, proc_fd, path, pid, "../../../stat", &any);
 	}
 	closedir(dir);
 	return err;
@@ -210,7 +216,7 @@ static int scan_process(struct scan *scan, int proc_fd, int pid)
 	int err;
 
 	snprintf(path, sizeof(path), "%d/fd", pid);
-	err = scan_table(scan, proc_fd, path, pid, &any);
+	err = scan_table(scan, proc_fd, path, pid, "../stat", &any);
 	if (err || any)
 		return err;
 	return scan_threads(scan, proc_fd, pid);
