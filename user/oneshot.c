@@ -597,35 +597,42 @@ static void explain_failure(struct oneshot *shot, int err)
 	}
 }
 
+static int report(struct oneshot *shot)
+{
+	const struct options *opts = shot->opts;
+	int err;
+
+	shot->own_netns = netns__own_inode();
+	err = sink__open(opts, stdout, shot->own_netns, &shot->sink);
+	if (err)
+		return err;
+	open_bpf(shot);
+	log__took("loading the walk", &shot->clock);
+	err = opts->netns == NETNS_ALL ? report_all_netns(shot) : report_one_netns(shot);
+	if (err)
+		explain_failure(shot, err);
+	else
+		tell_container(shot);
+	former__free(shot->former);
+	owner_iter__free(shot->iter);
+	walk__free(shot->walk);
+	log__took("the end", &shot->clock);
+	return sink__close(&shot->sink, shot->status);
+}
+
 int oneshot__run(const struct options *opts)
 {
 	struct oneshot shot = {
 		.opts = opts, .status = EXIT_OK, .deadline_ns = waiting__deadline(opts->wait_s)};
-	int err;
+	int status;
 
 	confine__oneshot();
 	log__took("", &shot.clock);
-	err = start__features(opts, &shot.features);
-	if (err)
-		return err;
+	status = start__features(opts, &shot.features);
+	if (status)
+		return status;
 	log__took("the kernel's types", &shot.clock);
-	shot.own_netns = netns__own_inode();
-	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
-	if (err) {
-		features__release(&shot.features);
-		return err;
-	}
-	open_bpf(&shot);
-	log__took("loading the walk", &shot.clock);
-	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);
-	if (err)
-		explain_failure(&shot, err);
-	else
-		tell_container(&shot);
-	former__free(shot.former);
-	owner_iter__free(shot.iter);
-	walk__free(shot.walk);
+	status = report(&shot);
 	features__release(&shot.features);
-	log__took("the end", &shot.clock);
-	return sink__close(&shot.sink, shot.status);
+	return status;
 }

@@ -48,6 +48,7 @@ int start__features(const struct options *opts, struct features *ret)
 		log__line("--btf %s: not the type information of this kernel (%s); leave it out "
 			  "if /sys/kernel/btf/vmlinux is there",
 			  opts->btf_path, ret->release);
+		features__release(ret);
 		return EXIT_USAGE;
 	}
 	if (!err)

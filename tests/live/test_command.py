@@ -80,7 +80,8 @@ def check_reader_gone():
             same("exit status", tracer.proc.wait(DEADLINE), 5)
             check(os.path.exists(f"{path}/done"), "the command has not ended")
             # and, where there are only kprobes, what they don't see
-            same("messages", tracer.err().count("bindtrace: "), 1 if FENTRY else 2)
+            same("messages", tracer.err().count("bindtrace: "), 2 if FENTRY else 3)
+            contains("what is missing", tracer.err(), "calls seen were not reported")
 
 
 def command(selected):

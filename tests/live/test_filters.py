@@ -32,7 +32,7 @@ def comparable(value):
     """Without what two runs can't have in common: times, and the check that only fexit makes."""
     if isinstance(value, dict):
         return {k: comparable(v) for k, v in value.items()
-                if k not in ("time", "run", "seq", "expires_ms", "wait_ms", "cross_check")}
+                if k not in ("time", "first_time", "run", "seq", "expires_ms", "wait_ms", "cross_check")}
     if isinstance(value, list):
         return [comparable(v) for v in value]
     return value

@@ -56,7 +56,7 @@ class ToFile:
 
 
 def check_resident():
-    run = ToFile("--states")
+    run = ToFile("--states", "--fold", "0")
     try:
         until(lambda: run.count(b'"type":"start"'), "start line")
         sizes = []
