@@ -6,7 +6,6 @@
 #include "event.bpf.h"
 #include "conflict_test.bpf.h"
 #include "refusal.bpf.h"
-#include "udp_test.bpf.h"
 #include "memory.bpf.h"
 #include "states.bpf.h"
 

@@ -43,10 +43,12 @@ static __always_inline struct under_lock *the_lock(void)
 }
 
 /* Both with SO_REUSEADDR and the other not listening: can never block, whatever else. */
-static __always_inline bool harmless(const struct wire_sock *binder, const struct wire_sock *other)
+static __always_inline bool harmless(const struct wire_sock *binder, struct sock_common *other)
 {
-	return other->id == binder->id ||
-	       (binder->reuse && other->reuse && other->state != BT_TCP_LISTEN);
+	if ((__u64)other == binder->id)
+		return true;
+	return binder->reuse && BPF_CORE_READ(other, skc_state) != BT_TCP_LISTEN &&
+	       BPF_CORE_READ_BITFIELD_PROBED(other, skc_reuse);
 }
 
 /*
@@ -63,10 +65,12 @@ __attribute__((noinline)) int capture_step(__u32 slot)
 	if (!scratch)
 		return 1;
 	n = scratch->event.n_socks;
-	common = walk__step(&scratch->walk);
+	common = walk__locked_step(&scratch->walk);
 	if (!common)
 		return scratch->walk.done | scratch->walk.torn;
 	scratch->event.visited++;
+	if (harmless(&scratch->event.binder, common))
+		return 0;
 	if (n >= WIRE_MAX_SOCKS) {
 		scratch->overflow = 1;
 		if (BPF_CORE_READ(common, skc_state) != BT_TCP_LISTEN)
@@ -75,7 +79,7 @@ __attribute__((noinline)) int capture_step(__u32 slot)
 	}
 	out = &scratch->event.socks[n & (WIRE_MAX_SOCKS - 1)];
 	sock__read(common, out);
-	if (scratch->event.n_socks < WIRE_MAX_SOCKS && !harmless(&scratch->event.binder, out))
+	if (scratch->event.n_socks < WIRE_MAX_SOCKS)
 		scratch->event.n_socks = n + 1;
 	return 0;
 }

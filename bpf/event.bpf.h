@@ -164,6 +164,40 @@ static __always_inline bool wanted(struct sock *sk, __u16 port)
 	return caller_wanted();
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct wire_exe_key);
+	__type(value, struct wire_exe);
+} exes SEC(".maps");
+
+/* Who was forked, and has not called exec() since: whose executable it runs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct wire_exe_key);
+	__type(value, struct wire_exe_key);
+} forked SEC(".maps");
+
+static __always_inline struct wire_exe_key key_of(struct task_struct *task)
+{
+	struct wire_exe_key key = {
+		.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
+		.pid = BPF_CORE_READ(task, tgid),
+	};
+
+	return key;
+}
+
+/* Of the process that called exec(). */
+static __always_inline struct wire_exe_key exe_key_of(struct task_struct *task)
+{
+	struct wire_exe_key key = key_of(task);
+	struct wire_exe_key *from = bpf_map_lookup_elem(&forked, &key);
+
+	return from ? *from : key;
+}
+
 /* Global functions are verified once, not once per iteration: see list_step() in walk.bpf.c. */
 __attribute__((noinline)) int exe_step(__u32 slot)
 {
@@ -172,7 +206,7 @@ __attribute__((noinline)) int exe_step(__u32 slot)
 	return !scratch || !exe__step(&scratch->exe);
 }
 
-static __always_inline void fill_exe(struct scratch *scratch, __u32 slot, struct task_struct *task)
+static __always_inline void walk_exe(struct scratch *scratch, __u32 slot, struct task_struct *task)
 {
 	exe__begin(&scratch->exe, task);
 	for (__u32 i = 0; i < EXE_MAX_STEPS; i++) {
@@ -181,6 +215,20 @@ static __always_inline void fill_exe(struct scratch *scratch, __u32 slot, struct
 	}
 	scratch->event.exe_len = scratch->exe.complete ? scratch->exe.len : 0;
 	__builtin_memcpy(scratch->event.exe, scratch->exe.names, sizeof(scratch->event.exe));
+}
+
+/* Known since exec(), mostly: a path is long to walk, and the bucket's lock may be held. */
+static __always_inline void fill_exe(struct scratch *scratch, __u32 slot, struct task_struct *task)
+{
+	struct wire_exe_key key = exe_key_of(task);
+	struct wire_exe *exe = bpf_map_lookup_elem(&exes, &key);
+
+	if (!exe) {
+		walk_exe(scratch, slot, task);
+		return;
+	}
+	scratch->event.exe_len = exe->len;
+	__builtin_memcpy(scratch->event.exe, exe->names, sizeof(scratch->event.exe));
 }
 
 static __always_inline void fill_caller(struct wire_conflict *event)

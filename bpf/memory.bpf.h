@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Former owners: the kernel forgets who closed a connection the moment it is closed. While
- * bindtrace is live, tcp_close() notes the closing process (a killed one closes its sockets itself,
- * on its way out), inet_twsk_alloc() hands the note on to the time-wait socket, and
- * inet_twsk_kill() drops it. Bounded: the oldest notes make room for new ones, and their sockets'
- * owners are unknown again.
+ * Former owners: the kernel forgets who had a connection the moment it is closed. What lives on
+ * then has sent its FIN, so tcp_send_fin() notes the process (a killed one closes its sockets
+ * itself, on its way out), by the connection's addresses: the time-wait socket has the same, and
+ * nothing has to be handed on. A note is never deleted: the next connection between the same
+ * addresses has a FIN of its own before it can be asked about. Bounded: the oldest notes make room
+ * for new ones, and their sockets' owners are unknown again.
  */
 #ifndef BINDTRACE_MEMORY_BPF_H
 #define BINDTRACE_MEMORY_BPF_H
@@ -14,43 +15,9 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, __u64);
+	__type(key, struct wire_connection);
 	__type(value, struct wire_former);
 } former SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct wire_exe_key);
-	__type(value, struct wire_exe);
-} exes SEC(".maps");
-
-/* Who was forked, and has not called exec() since: whose executable it runs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct wire_exe_key);
-	__type(value, struct wire_exe_key);
-} forked SEC(".maps");
-
-static __always_inline struct wire_exe_key key_of(struct task_struct *task)
-{
-	struct wire_exe_key key = {
-		.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
-		.pid = BPF_CORE_READ(task, tgid),
-	};
-
-	return key;
-}
-
-/* Of the process that called exec(). */
-static __always_inline struct wire_exe_key exe_key_of(struct task_struct *task)
-{
-	struct wire_exe_key key = key_of(task);
-	struct wire_exe_key *from = bpf_map_lookup_elem(&forked, &key);
-
-	return from ? *from : key;
-}
 
 /* The executable of a process, while it has one. */
 static __always_inline void note_exe(struct task_struct *task, const struct wire_exe_key *key)
@@ -63,7 +30,7 @@ static __always_inline void note_exe(struct task_struct *task, const struct wire
 	scratch = scratch__acquire(&slot);
 	if (!scratch)
 		return;
-	fill_exe(scratch, slot, task);
+	walk_exe(scratch, slot, task);
 	if (scratch->event.exe_len) {
 		/* exe_len and exe[] of the record are not next to each other: copy by way of
 		 * spare[] */
@@ -75,24 +42,39 @@ static __always_inline void note_exe(struct task_struct *task, const struct wire
 	scratch__release(scratch);
 }
 
-/* (sk, timeout), in the process that closes the last fd of the socket. */
-SEC("?fentry/tcp_close")
-int fentry_tcp_close(__u64 *ctx)
+static __always_inline void connection__read(struct sock_common *common,
+					     struct wire_connection *out)
+{
+	out->netns = BPF_CORE_READ(common, skc_net.net, ns.inum);
+	out->local_port = BPF_CORE_READ(common, skc_num);
+	out->peer_port = __builtin_bswap16(BPF_CORE_READ(common, skc_dport));
+	out->family = BPF_CORE_READ(common, skc_family);
+	if (out->family == BT_AF_INET6 && compat__has_ipv6()) {
+		BPF_CORE_READ_INTO(&out->local, common, skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&out->peer, common, skc_v6_daddr);
+	} else {
+		BPF_CORE_READ_INTO((__u32 *)out->local, common, skc_rcv_saddr);
+		BPF_CORE_READ_INTO((__u32 *)out->peer, common, skc_daddr);
+	}
+}
+
+/* (sk), in the process that closes the last fd of the socket, or has shut it down before. */
+SEC("?fentry/tcp_send_fin")
+int fentry_send_fin(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct sock *sk = (struct sock *)ctx[0];
+	struct wire_connection key = {};
 	struct wire_former note = {};
-	__u64 key = (__u64)sk;
-	__u8 state = BPF_CORE_READ(sk, __sk_common.skc_state);
 
-	/* Without a peer nothing outlives the close. */
-	if (state == BT_TCP_LISTEN || state == BT_TCP_CLOSE)
+	if (!port_wanted(sk->__sk_common.skc_num))
 		return 0;
-	note.local_port = BPF_CORE_READ(sk, __sk_common.skc_num);
-	if (!port_wanted(note.local_port))
+	connection__read(&sk->__sk_common, &key);
+	/* The kernel for itself, or in a process's stead (MPTCP): nobody that could be named. */
+	if (BPF_CORE_READ(task, flags) & BT_PF_KTHREAD) {
+		bpf_map_delete_elem(&former, &key);
 		return 0;
-	note.peer_port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
-	note.time_ns = bpf_ktime_get_ns();
+	}
 	note.exe = exe_key_of(task);
 	note.cgroup_id = bpf_get_current_cgroup_id();
 	note.pid = bpf_get_current_pid_tgid() >> 32;
@@ -101,30 +83,6 @@ int fentry_tcp_close(__u64 *ctx)
 	bpf_get_current_comm(note.comm, sizeof(note.comm));
 	bpf_map_update_elem(&former, &key, &note, BPF_ANY);
 	note_exe(task, &note.exe);
-	return 0;
-}
-
-/* The time-wait socket `to` (0: none could be had) takes over from the socket. */
-static __always_inline void forward_note(__u64 from, __u64 to)
-{
-	struct wire_former *note = bpf_map_lookup_elem(&former, &from);
-	struct wire_former copy;
-
-	if (!note)
-		return;
-	copy = *note;
-	bpf_map_delete_elem(&former, &from);
-	if (to)
-		bpf_map_update_elem(&former, &to, &copy, BPF_ANY);
-}
-
-/* An orphan has ended: (sk), whatever the way. */
-SEC("?fentry/tcp_v4_destroy_sock")
-int fentry_destroy_sock(__u64 *ctx)
-{
-	__u64 key = ctx[0];
-
-	bpf_map_delete_elem(&former, &key);
 	return 0;
 }
 
@@ -145,12 +103,16 @@ int tp_exec(__u64 *ctx)
 SEC("?tp_btf/sched_process_fork")
 int tp_fork_exe(__u64 *ctx)
 {
-	struct wire_exe_key from = exe_key_of((struct task_struct *)ctx[0]);
-	struct wire_exe_key key = key_of((struct task_struct *)ctx[1]);
+	struct task_struct *parent = (struct task_struct *)ctx[0];
+	struct task_struct *child = (struct task_struct *)ctx[1];
+	struct wire_exe_key from, key = {};
 
-	/* not a thread */
-	if (key.pid != bpf_get_current_pid_tgid() >> 32)
-		bpf_map_update_elem(&forked, &key, &from, BPF_ANY);
+	if (child->tgid == parent->tgid)
+		return 0; /* a thread */
+	from = exe_key_of(parent);
+	key.start_ns = child->start_boottime;
+	key.pid = child->tgid;
+	bpf_map_update_elem(&forked, &key, &from, BPF_ANY);
 	return 0;
 }
 

@@ -9,26 +9,7 @@
 #define BINDTRACE_REFUSAL_BPF_H
 
 #include "conflict_test.bpf.h"
-
-/* struct sockaddr_in and sockaddr_in6: the same on every kernel, they are the user's. */
-struct user_address {
-	__u16 family;
-	__u16 port_be;
-	__u32 v4_be; /* sockaddr_in6: flow label */
-	__u8 v6[16];
-};
-
-static __always_inline void request_from(struct wire_sock *binder, const struct user_address *addr)
-{
-	binder->local_port = __builtin_bswap16(addr->port_be);
-	__builtin_memset(binder->local, 0, sizeof(binder->local));
-	if (addr->family == BT_AF_INET6) {
-		__builtin_memcpy(binder->local, addr->v6, sizeof(addr->v6));
-	} else {
-		__builtin_memcpy(binder->local, &addr->v4_be, sizeof(addr->v4_be));
-		binder->v4_word_be = addr->v4_be;
-	}
-}
+#include "udp_test.bpf.h"
 
 /* The local port that the filter is about: connect() names the peer's. */
 static __always_inline __u16 port_asked(struct sock *sk, const struct user_address *addr,
@@ -39,18 +20,15 @@ static __always_inline __u16 port_asked(struct sock *sk, const struct user_addre
 }
 
 /* A call on sk with the user's sockaddr has failed at the given stage. */
-static __always_inline int refused(struct sock *sk, const void *uaddr, __s32 error, __u8 syscall,
-				   __u8 stage)
+static __always_inline int refused(struct sock *sk, const struct user_address *addr, __s32 error,
+				   __u8 syscall, __u8 stage)
 {
-	struct user_address addr = {};
 	struct scratch *scratch;
 	__u32 slot = 0;
 
-	if (!sk || bpf_probe_read_kernel(&addr, sizeof(addr), uaddr))
+	if (!sk || (addr->family != BT_AF_INET && addr->family != BT_AF_INET6))
 		return 0;
-	if (addr.family != BT_AF_INET && addr.family != BT_AF_INET6)
-		return 0;
-	scratch = event__begin(sk, port_asked(sk, &addr, syscall), &slot);
+	scratch = event__begin(sk, port_asked(sk, addr, syscall), &slot);
 	if (!scratch)
 		return 0;
 	scratch->event.error = -error;
@@ -58,19 +36,30 @@ static __always_inline int refused(struct sock *sk, const void *uaddr, __s32 err
 	scratch->event.stage = stage;
 	scratch->event.flags = WIRE_CONFLICT_COMPLETE;
 	if (syscall == WIRE_CONNECT) {
-		scratch->event.binder.peer_port = __builtin_bswap16(addr.port_be);
+		scratch->event.binder.peer_port = __builtin_bswap16(addr->port_be);
 		__builtin_memset(scratch->event.binder.peer, 0, 16);
-		if (addr.family == BT_AF_INET6)
-			__builtin_memcpy(scratch->event.binder.peer, addr.v6, 16);
+		if (addr->family == BT_AF_INET6)
+			__builtin_memcpy(scratch->event.binder.peer, addr->v6, 16);
 		else
-			__builtin_memcpy(scratch->event.binder.peer, &addr.v4_be, 4);
+			__builtin_memcpy(scratch->event.binder.peer, &addr->v4_be, 4);
 	} else {
 		/* A second bind of one socket is EINVAL: the port that it has tells. */
 		scratch->event.had_port = scratch->event.binder.local_port;
-		request_from(&scratch->event.binder, &addr);
+		request_from(&scratch->event.binder, addr);
 	}
 	event__deliver(scratch);
 	return 0;
+}
+
+/* As refused(), of an address that the kernel has copied from the user. */
+static __always_inline int refused_at(struct sock *sk, const void *uaddr, __s32 error, __u8 syscall,
+				      __u8 stage)
+{
+	struct user_address addr = {};
+
+	if (bpf_probe_read_kernel(&addr, sizeof(addr), uaddr))
+		return 0;
+	return refused(sk, &addr, error, syscall, stage);
 }
 
 /* --all: a bind that has got what it wanted, address and port as the socket has them now. */
@@ -90,14 +79,30 @@ static __always_inline int succeeded(struct sock *sk)
 	return 0;
 }
 
+/* UDP and UDP-Lite, over the very port that was asked for. */
+static __always_inline bool udp_over_port(struct sock *sk, __s32 error,
+					  const struct user_address *addr)
+{
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	return error == -BT_EADDRINUSE && addr->port_be &&
+	       (protocol == BT_IPPROTO_UDP || protocol == BT_IPPROTO_UDPLITE);
+}
+
 /* TCP's refusals over a port have been reported by its test already. */
 static __always_inline int bind_ended(struct sock *sk, const void *uaddr, __s32 error)
 {
+	struct user_address addr = {};
+
 	if (!error)
 		return want_all ? succeeded(sk) : 0;
 	if (error > 0 || was_reported(sk))
 		return 0;
-	return refused(sk, uaddr, error, WIRE_BIND, WIRE_STAGE_PROTOCOL);
+	if (bpf_probe_read_kernel(&addr, sizeof(addr), uaddr))
+		return 0;
+	if (udp_over_port(sk, error, &addr))
+		return udp_refused(sk, &addr);
+	return refused(sk, &addr, error, WIRE_BIND, WIRE_STAGE_PROTOCOL);
 }
 
 /* (sk, uaddr, addr_len, flags) */
@@ -195,8 +200,8 @@ int fexit_security_bind(__u64 *ctx)
 
 	if (error >= 0)
 		return 0;
-	return refused(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_BIND,
-		       WIRE_STAGE_LSM);
+	return refused_at(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_BIND,
+			  WIRE_STAGE_LSM);
 }
 
 SEC("?fexit/security_socket_connect")
@@ -207,8 +212,8 @@ int fexit_security_connect(__u64 *ctx)
 
 	if (error >= 0)
 		return 0;
-	return refused(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_CONNECT,
-		       WIRE_STAGE_LSM);
+	return refused_at(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_CONNECT,
+			  WIRE_STAGE_LSM);
 }
 
 /*
@@ -221,8 +226,8 @@ static __always_inline int cgroup_refused(__u64 *ctx, __s32 error, bool bind, bo
 {
 	if (!bind && !connect)
 		return 0;
-	return refused((struct sock *)ctx[0], (const void *)ctx[1], error,
-		       bind ? WIRE_BIND : WIRE_CONNECT, WIRE_STAGE_CGROUP);
+	return refused_at((struct sock *)ctx[0], (const void *)ctx[1], error,
+			  bind ? WIRE_BIND : WIRE_CONNECT, WIRE_STAGE_CGROUP);
 }
 
 static __always_inline int cgroup_returned(__u64 *ctx, __u32 type, __s32 error)

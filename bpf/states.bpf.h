@@ -11,8 +11,6 @@
 
 #include "memory.bpf.h"
 
-const volatile bool want_states;
-
 /* What is known of a socket's present state. Key: its id. */
 struct state_since {
 	__u64 time_ns;
@@ -146,13 +144,17 @@ int tp_set_state(__u64 *ctx)
 	return 0;
 }
 
-/* The time-wait socket tw takes over from sk, with the substate that it begins in. */
+/*
+ * The time-wait socket tw takes over from sk, with the substate that it begins in. It has no IPv6
+ * addresses yet: tcp_time_wait() fills them in after inet_twsk_alloc().
+ */
 static __always_inline void state_handed_on(__u64 sk, __u64 tw, __u8 substate)
 {
-	struct sock_common *common = (struct sock_common *)tw;
-	__u8 old = BPF_CORE_READ((struct sock_common *)sk, skc_state);
+	struct sock_common *common = (struct sock_common *)sk;
+	__u8 old = BPF_CORE_READ(common, skc_state);
 	__u16 port = BPF_CORE_READ(common, skc_num);
 	struct state_since now = {}, *was;
+	struct wire_connection connection = {};
 	struct wire_former *note;
 
 	if (!state_wanted(common, port))
@@ -160,7 +162,8 @@ static __always_inline void state_handed_on(__u64 sk, __u64 tw, __u8 substate)
 	was = bpf_map_lookup_elem(&since, &sk);
 	if (was)
 		now = *was;
-	note = bpf_map_lookup_elem(&former, &tw);
+	connection__read(common, &connection);
+	note = bpf_map_lookup_elem(&former, &connection);
 	if (note) {
 		now.start_ns = 0;
 		now.cgroup_id = note->cgroup_id;
@@ -224,8 +227,7 @@ int fexit_timewait_process(__u64 *ctx)
 SEC("?fexit/inet_twsk_alloc")
 int fexit_twsk_alloc(__u64 *ctx)
 {
-	forward_note(ctx[0], ctx[3]);
-	if (want_states && ctx[3])
+	if (ctx[3])
 		state_handed_on(ctx[0], ctx[3], (__u8)ctx[2]);
 	return 0;
 }
@@ -233,11 +235,7 @@ int fexit_twsk_alloc(__u64 *ctx)
 SEC("?fentry/inet_twsk_kill")
 int fentry_twsk_kill(__u64 *ctx)
 {
-	__u64 key = ctx[0];
-
-	if (want_states)
-		state_of_timewait(key, BT_TCP_CLOSE);
-	bpf_map_delete_elem(&former, &key);
+	state_of_timewait(ctx[0], BT_TCP_CLOSE);
 	return 0;
 }
 

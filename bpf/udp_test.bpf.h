@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* UDP: a hook on udp_lib_get_port(), which fails a bind, or an implicit one, over a port. */
+/*
+ * UDP: udp_lib_get_port() fails a bind, or an implicit one, over a port. It has let go of its lock
+ * when it returns, so that the way out of bind() shows as much and costs a success nothing more.
+ */
 #ifndef BINDTRACE_UDP_TEST_BPF_H
 #define BINDTRACE_UDP_TEST_BPF_H
 
-#include "event.bpf.h"
+#include "request.bpf.h"
 #include "udp.bpf.h"
 
 __attribute__((noinline)) int udp_step(__u32 slot)
@@ -42,22 +45,35 @@ __attribute__((noinline)) int udp_step(__u32 slot)
 	return 0;
 }
 
-/* (sk, snum, hash2_nulladdr) */
-SEC("?fexit/udp_lib_get_port")
-int fexit_udp_get_port(__u64 *ctx)
+/* What __inet6_bind() had made of the address while udp_lib_get_port() compared it. */
+static __always_inline void udp_request_from(struct wire_sock *binder,
+					     const struct user_address *addr)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	__u16 port = (__u16)ctx[1];
+	const __u8 *b = addr->v6;
+	__u64 first;
+
+	request_from(binder, addr);
+	if (addr->family != BT_AF_INET6)
+		return;
+	__builtin_memcpy(&first, b, sizeof(first));
+	if (!first && !b[8] && !b[9] && b[10] == 0xff && b[11] == 0xff)
+		return;
+	for (int i = 8; i < 16; i++)
+		first |= b[i];
+	if (first)
+		binder->flags |= WIRE_SOCK_V6ONLY;
+}
+
+/* The slot's lock is no longer held, neither is it at the end of udp_lib_get_port(). */
+static __always_inline int udp_refused(struct sock *sk, const struct user_address *addr)
+{
+	__u16 port = __builtin_bswap16(addr->port_be);
 	struct wire_conflict *event;
 	struct scratch *scratch;
 	struct udp_table *table;
 	struct net *net;
 	__u32 slot = 0;
 
-	/* Without a port: the way out of bind() or of inet_autobind() tells which call it was. */
-	if (!AS_INT(ctx[3]) || !port)
-		return 0;
-	remember_reported(sk);
 	scratch = event__begin(sk, port, &slot);
 	if (!scratch)
 		return 0;
@@ -65,7 +81,7 @@ int fexit_udp_get_port(__u64 *ctx)
 	event->stage = WIRE_STAGE_TEST;
 	event->error = BT_EADDRINUSE;
 	event->syscall = WIRE_BIND;
-	event->binder.local_port = port;
+	udp_request_from(&event->binder, addr);
 	scratch->walk.done = 0;
 	scratch->walk.torn = 0;
 	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);

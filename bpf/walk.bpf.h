@@ -121,6 +121,19 @@ static __always_inline void walk__remember(struct wire_walk *walk, __u64 node)
 	walk->trail_pos = pos + 1;
 }
 
+/* As walk__step(), with the bucket's lock held: nothing changes, and nobody resumes. */
+static __always_inline struct sock_common *walk__locked_step(struct wire_walk *walk)
+{
+	struct hlist_node *node = (struct hlist_node *)walk->node;
+
+	if (!node) {
+		walk__next_tb2(walk);
+		return NULL;
+	}
+	walk->node = (__u64)BPF_CORE_READ(node, next);
+	return core_container_of(node, struct sock_common, skc_bind_node);
+}
+
 /* One step: the socket to look at, or NULL when this step had none (see done and torn). */
 static __always_inline struct sock_common *walk__step(struct wire_walk *walk)
 {

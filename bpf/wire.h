@@ -155,19 +155,28 @@ struct wire_exe_key {
 };
 
 /*
- * Who closed a connection that lives on as a time-wait socket or an orphan; value of the map
- * `former`, key: the socket's id. Maps can be read by another bindtrace (see user/kernel/former.c).
+ * Key of the map `former`: a connection, which is the same whether a socket or a time-wait socket
+ * has it. Addresses as in wire_sock.
+ */
+struct wire_connection {
+	__u8 local[16];
+	__u8 peer[16];
+	__u32 netns; /* inode number */
+	__u16 local_port;
+	__u16 peer_port;
+	__u16 family;
+	__u16 pad;
+};
+
+/* Who sent the FIN of a connection. Maps can be read by another bindtrace (user/kernel/former.c).
  */
 struct wire_former {
-	__u64 time_ns;		 /* CLOCK_MONOTONIC, of the close */
 	struct wire_exe_key exe; /* where its executable is found */
 	__u64 cgroup_id;
 	__u32 pid;
 	__u32 uid;
-	__u16 local_port; /* of the connection: an address that is used again must not be believed
-			   */
-	__u16 peer_port;
 	__u32 seen_pid; /* as wire_conflict.seen_pid */
+	__u32 pad;
 	__u8 comm[WIRE_COMM_LEN];
 };
 
@@ -254,7 +263,8 @@ _Static_assert(sizeof(struct wire_header) == 8, "wire_header");
 _Static_assert(sizeof(struct wire_sock) == 96, "wire_sock");
 _Static_assert(sizeof(struct wire_bucket) == 48, "wire_bucket");
 _Static_assert(sizeof(struct wire_state) == 120, "wire_state");
-_Static_assert(sizeof(struct wire_former) == 64, "wire_former");
+_Static_assert(sizeof(struct wire_connection) == 44, "wire_connection");
+_Static_assert(sizeof(struct wire_former) == 56, "wire_former");
 _Static_assert(sizeof(struct wire_exe_key) == 16, "wire_exe_key");
 _Static_assert(sizeof(struct wire_exe) == 8 + WIRE_EXE_LEN, "wire_exe");
 _Static_assert(sizeof(struct wire_conflict) % 8 == 0, "wire_conflict is padded");

@@ -88,11 +88,11 @@ static void fexit_row(const char *what, bool fexit, bool sees, const char *how)
 static void show_reach(bool fexit, bool live, unsigned sees)
 {
 	fexit_row("refused connect()", fexit, sees & SEES_CONNECT, "__inet_hash_connect");
-	fexit_row("UDP, UDP-Lite", fexit, sees & SEES_UDP, "udp_lib_get_port");
+	fexit_row("UDP, UDP-Lite", fexit, sees & SEES_UDP, "__inet_bind, __inet6_bind");
 	fexit_row("other errors", fexit, sees & SEES_BINDS,
 		  "__inet_bind, __inet6_bind, security_socket_*, cgroup programs");
 	fexit_row("former owners, states", fexit, sees & SEES_STATES,
-		  "tcp_close, inet_twsk_alloc, inet_twsk_kill");
+		  "tcp_send_fin; inet_sock_set_state, inet_twsk_alloc, inet_twsk_kill");
 	row("MPTCP", live ? "yes" : "no",
 	    live ? "its first subflow's bind, shown as the program's own" : "needs a hook");
 	if (sees & SEES_SCTP)

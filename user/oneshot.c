@@ -611,8 +611,10 @@ int oneshot__run(const struct options *opts)
 	log__took("the kernel's types", &shot.clock);
 	shot.own_netns = netns__own_inode();
 	err = sink__open(opts, stdout, shot.own_netns, &shot.sink);
-	if (err)
+	if (err) {
+		features__release(&shot.features);
 		return err;
+	}
 	open_bpf(&shot);
 	log__took("loading the walk", &shot.clock);
 	err = opts->netns == NETNS_ALL ? report_all_netns(&shot) : report_one_netns(&shot);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/bpf_api.h"
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -559,6 +560,8 @@ static void settle(struct session *session)
 {
 	int map_fd, unused, err;
 
+	/* Reading the kernel's type information took ten times what is needed from here on. */
+	malloc_trim(0);
 	live__memory_fds(session->live, &map_fd, &unused);
 	err = confine__live(session->opts, session->command.pid, map_fd);
 	if (err && !session->opts->quiet)

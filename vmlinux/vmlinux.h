@@ -258,6 +258,7 @@ struct pid {
 };
 
 struct task_struct {
+	unsigned int flags;
 	struct task_struct *real_parent;
 	struct pid *thread_pid;
 	struct task_struct *group_leader;

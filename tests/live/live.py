@@ -21,6 +21,7 @@ import test_former
 import test_hostile
 import test_kubernetes
 import test_listen
+import test_memory
 import test_metrics
 import test_more_filters
 import test_netns
@@ -45,7 +46,7 @@ SUITES = [
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
-    test_crowd.churn, test_crowd.crowd,
+    test_memory.memory, test_crowd.churn, test_crowd.crowd,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
@@ -55,8 +56,8 @@ AT_THE_END = [test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 # Kprobes sit on TCP's conflict test alone. What else there is to see is not there to be tested.
-NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "netns.device",
-               "ownerless.geneve", "ownerless.vxlan", "ownerless.wireguard", "record.*",
+NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "memory.*",
+               "netns.device", "ownerless.geneve", "ownerless.vxlan", "ownerless.wireguard", "record.*",
                "states_live.*", "udp.*")
 
 # run --coverage: where the file of the counters is out of reach, the program says so in a line.
@@ -66,6 +67,7 @@ NO_COUNTERS = ("first.container*", "first.seccomp")
 # With run --sanitized.
 NOT_SANITIZED = dict.fromkeys(("readonly.*", "wait.no_duplicates"),
                               "strace and the leak detection each want to be the only tracer")
+NOT_SANITIZED["memory.*"] = "most of that memory is the sanitizers'"
 SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
 

@@ -37,11 +37,10 @@ enum function {
 	SECURITY_BIND,
 	SECURITY_CONNECT,
 	AUTOBIND,
-	TCP_CLOSE,
+	SEND_FIN,
 	TWSK_ALLOC,
 	TWSK_KILL,
-	DESTROY_SOCK,
-	UDP_GET_PORT,
+	TIMEWAIT_PROCESS,
 	PING_BIND,
 	SOCK_I_UID,
 	ITER_TASK_FILE,
@@ -62,11 +61,10 @@ static const char *const function_names[N_FUNCTIONS] = {
 	[SECURITY_BIND] = "security_socket_bind",
 	[SECURITY_CONNECT] = "security_socket_connect",
 	[AUTOBIND] = "inet_autobind",
-	[TCP_CLOSE] = "tcp_close",
+	[SEND_FIN] = "tcp_send_fin",
 	[TWSK_ALLOC] = "inet_twsk_alloc",
 	[TWSK_KILL] = "inet_twsk_kill",
-	[DESTROY_SOCK] = "tcp_v4_destroy_sock",
-	[UDP_GET_PORT] = "udp_lib_get_port",
+	[TIMEWAIT_PROCESS] = "tcp_timewait_state_process",
 	[PING_BIND] = "ping_bind",
 	[SOCK_I_UID] = "sock_i_uid",
 	[ITER_TASK_FILE] = "bpf_iter_task_file",
@@ -99,9 +97,9 @@ static void read_hooks(const struct types_function *functions, struct features *
 	ret->has_ping = functions[PING_BIND].args;
 	ret->has_security = functions[SECURITY_BIND].args && functions[SECURITY_CONNECT].args;
 	ret->has_autobind = functions[AUTOBIND].args;
-	ret->has_close = functions[TCP_CLOSE].args && functions[TWSK_ALLOC].args &&
-			 functions[TWSK_KILL].args && functions[DESTROY_SOCK].args;
-	ret->has_udp_get_port = functions[UDP_GET_PORT].args;
+	ret->has_send_fin = functions[SEND_FIN].args;
+	ret->has_timewait = functions[TWSK_ALLOC].args && functions[TWSK_KILL].args &&
+			    functions[TIMEWAIT_PROCESS].args;
 }
 
 static void read_types(const struct btf *btf, const struct types_function *functions,

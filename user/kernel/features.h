@@ -35,9 +35,9 @@ struct features {
 	bool has_sctp;		/* inet_bind(), inet6_bind(), and the module */
 	bool has_ping;		/* ping_bind() */
 	bool has_security;	/* security_socket_bind(), security_socket_connect() */
-	bool has_udp_get_port;	/* udp_lib_get_port() */
 	bool has_autobind;	/* inet_autobind() */
-	bool has_close; /* tcp_close(), inet_twsk_alloc(), inet_twsk_kill() and their like */
+	bool has_send_fin;	/* tcp_send_fin() */
+	bool has_timewait; /* inet_twsk_alloc(), inet_twsk_kill(), tcp_timewait_state_process() */
 };
 
 /*

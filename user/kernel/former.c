@@ -12,7 +12,7 @@
 #include "former.h"
 
 #define PIN_DIR	   "/sys/fs/bpf/bindtrace"
-#define PIN_FORMER PIN_DIR "/former"
+#define PIN_FORMER PIN_DIR "/closed"
 #define PIN_EXES   PIN_DIR "/exes"
 /* Held as long as the pins are served: pins without it are left over from a crash. */
 #define LOCK_DIR  "/run/bindtrace" /* RuntimeDirectory= of the service */
@@ -167,6 +167,36 @@ static int describe(const struct former *former, const struct owner_source *owne
 	return 0;
 }
 
+/* What an earlier connection between the same addresses has left is not about any other. */
+static bool has_sent_fin(const struct snap_sock *sock)
+{
+	switch (sock->state) {
+	case STATE_FIN_WAIT1:
+	case STATE_FIN_WAIT2:
+	case STATE_CLOSING:
+	case STATE_LAST_ACK:
+	case STATE_TIME_WAIT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct wire_connection connection_of(const struct snapshot *snap,
+					    const struct snap_sock *sock)
+{
+	struct wire_connection key = {
+		.netns = (uint32_t)snap->netns,
+		.local_port = sock->local_port,
+		.peer_port = sock->peer_port,
+		.family = sock->family,
+	};
+
+	memcpy(key.local, sock->local.bytes, sizeof(key.local));
+	memcpy(key.peer, sock->peer.bytes, sizeof(key.peer));
+	return key;
+}
+
 int former__fill(const struct former *former, const struct owner_source *owners,
 		 struct snapshot *snap)
 {
@@ -174,13 +204,12 @@ int former__fill(const struct former *former, const struct owner_source *owners,
 
 	for (size_t i = 0; !err && i < snap->n_socks; i++) {
 		struct snap_sock *sock = &snap->socks[i];
+		struct wire_connection key = connection_of(snap, sock);
 		struct wire_former note;
 
-		if (sock->has_file == TRI_YES || sock->former_owner || !sock->peer_port)
+		if (sock->has_file == TRI_YES || sock->former_owner || !has_sent_fin(sock))
 			continue;
-		if (bpf_map_lookup_elem(former->former_fd, &sock->id, &note))
-			continue;
-		if (note.local_port == sock->local_port && note.peer_port == sock->peer_port)
+		if (!bpf_map_lookup_elem(former->former_fd, &key, &note))
 			err = describe(former, owners, &note, sock);
 	}
 	return err;

@@ -85,6 +85,7 @@ static void choose_others(struct live *live, const struct live_filter *filter)
 {
 	const struct features *features = live->features;
 	struct conflict_bpf *skel = live->skel;
+	bool states = filter->states && features->has_timewait;
 
 	want_exit(live, features->has_inet_bind, skel->progs.fexit_inet_bind);
 	want_exit(live, features->has_inet_bind, skel->progs.fexit_inet6_bind);
@@ -95,19 +96,17 @@ static void choose_others(struct live *live, const struct live_filter *filter)
 	want_exit(live, features->listen_start_args == 1, skel->progs.fexit_listen_start_1);
 	want_exit(live, features->hash_connect_args == 4, skel->progs.fexit_hash_connect_4);
 	want_exit(live, features->hash_connect_args == 5, skel->progs.fexit_hash_connect_5);
-	want_exit(live, features->has_udp_get_port, skel->progs.fexit_udp_get_port);
 	want_exit(live, features->has_autobind, skel->progs.fexit_autobind);
 	want_exit(live, features->has_security, skel->progs.fexit_security_bind);
 	want_exit(live, features->has_security, skel->progs.fexit_security_connect);
-	want_note(live, features->has_close, skel->progs.fentry_tcp_close);
-	want_note(live, features->has_close, skel->progs.fexit_twsk_alloc);
-	want_note(live, features->has_close, skel->progs.fentry_twsk_kill);
-	want_note(live, features->has_close, skel->progs.fentry_destroy_sock);
-	want_note(live, features->has_close, skel->progs.tp_exec);
-	want_note(live, features->has_close, skel->progs.tp_fork_exe);
-	bpf_program__set_autoload(skel->progs.iter_exes, features->has_close);
-	want_exit(live, filter->states, skel->progs.tp_set_state);
-	want_exit(live, filter->states, skel->progs.fexit_timewait_process);
+	want_note(live, features->has_send_fin, skel->progs.fentry_send_fin);
+	want_note(live, features->has_send_fin, skel->progs.tp_exec);
+	want_note(live, features->has_send_fin, skel->progs.tp_fork_exe);
+	bpf_program__set_autoload(skel->progs.iter_exes, features->has_send_fin);
+	want_exit(live, states, skel->progs.tp_set_state);
+	want_exit(live, states, skel->progs.fexit_timewait_process);
+	want_exit(live, states, skel->progs.fexit_twsk_alloc);
+	want_exit(live, states, skel->progs.fentry_twsk_kill);
 	want_exit(live, features->cgroup_addr_args == 4, skel->progs.fexit_cgroup_4);
 	want_exit(live, features->cgroup_addr_args == 5, skel->progs.fexit_cgroup_5);
 	want_exit(live, features->cgroup_addr_args == 6, skel->progs.fexit_cgroup_6);
@@ -261,7 +260,6 @@ static int set_cgroup(const struct live *live, const char *path)
 static void set_filter(struct conflict_bpf__rodata *rodata, const struct live_filter *filter)
 {
 	rodata->want_all = filter->all;
-	rodata->want_states = filter->states;
 	rodata->filter_pids = filter->n_pids > 0;
 	rodata->reader_pidns = filter->reader_pidns;
 	rodata->filter_family = filter->family;
@@ -349,6 +347,8 @@ static int load(struct live *live, const struct live_filter *filter, enum hook_k
 		bpf_map__set_max_entries(live->skel->maps.pids, 1);
 	if (!filter->n_pids || !filter->reader_pidns)
 		bpf_map__set_max_entries(live->skel->maps.asked, 1);
+	if (!filter->states)
+		bpf_map__set_max_entries(live->skel->maps.since, 1);
 	err = conflict_bpf__load(live->skel);
 	if (!err && ports)
 		err = set_ports(live, filter->ports);
@@ -445,20 +445,19 @@ unsigned live__sees(const struct live *live)
 	if (is_attached(live, skel->progs.fexit_hash_connect_4) ||
 	    is_attached(live, skel->progs.fexit_hash_connect_5))
 		sees |= SEES_CONNECT;
-	if (is_attached(live, skel->progs.fexit_udp_get_port))
-		sees |= SEES_UDP;
 	if (is_attached(live, skel->progs.fexit_inet_bind) &&
 	    is_attached(live, skel->progs.fexit_inet6_bind))
-		sees |= SEES_BINDS;
+		sees |= SEES_BINDS | SEES_UDP;
 	if (is_attached(live, skel->progs.fexit_sctp_bind) &&
 	    is_attached(live, skel->progs.fexit_sctp_bind6))
 		sees |= SEES_SCTP;
 	if (is_attached(live, skel->progs.fexit_ping_bind))
 		sees |= SEES_PING;
-	if (is_attached(live, skel->progs.fentry_tcp_close) &&
-	    is_attached(live, skel->progs.fexit_twsk_alloc))
+	if (is_attached(live, skel->progs.fentry_send_fin))
 		sees |= SEES_FORMER;
-	if (sees & SEES_FORMER && is_attached(live, skel->progs.tp_set_state))
+	if (is_attached(live, skel->progs.tp_set_state) &&
+	    is_attached(live, skel->progs.fexit_twsk_alloc) &&
+	    is_attached(live, skel->progs.fentry_twsk_kill))
 		sees |= SEES_STATES;
 	if (is_attached(live, skel->progs.fexit_pair_conflict))
 		sees |= SEES_PAIR;
