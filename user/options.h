@@ -117,8 +117,10 @@ void port_set__add(struct port_set *set, uint16_t port);
 uint32_t port_set__from(const struct port_set *set, uint32_t port);
 
 /* Each port of the set. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): port is the name of the loop's variable */
 #define port_set__for_each(port, set)                                                              \
 	for (uint32_t port = port_set__from(set, 1); port <= 65535;                                \
 	     port = port_set__from(set, port + 1))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

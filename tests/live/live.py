@@ -70,6 +70,7 @@ NO_COUNTERS = ("first.container*", "first.seccomp")
 # With run --sanitized.
 NOT_SANITIZED = dict.fromkeys(("readonly.*", "wait.no_duplicates"),
                               "strace and the leak detection each want to be the only tracer")
+NOT_SANITIZED["memory.*"] = "most of that memory is the sanitizers'"
 SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
 
