@@ -184,6 +184,7 @@ static __always_inline struct wire_exe_key key_of(struct task_struct *task)
 	struct wire_exe_key key = {
 		.start_ns = BPF_CORE_READ(task, group_leader, start_boottime),
 		.pid = BPF_CORE_READ(task, tgid),
+		.exec_id = (__u32)BPF_CORE_READ(task, self_exec_id),
 	};
 
 	return key;

@@ -94,7 +94,6 @@ int tp_exec(__u64 *ctx)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct wire_exe_key key = key_of(task);
 
-	bpf_map_delete_elem(&forked, &key);
 	note_exe(task, &key);
 	return 0;
 }
@@ -112,6 +111,7 @@ int tp_fork_exe(__u64 *ctx)
 	from = exe_key_of(parent);
 	key.start_ns = child->start_boottime;
 	key.pid = child->tgid;
+	key.exec_id = (__u32)child->self_exec_id;
 	bpf_map_update_elem(&forked, &key, &from, BPF_ANY);
 	return 0;
 }

@@ -151,7 +151,7 @@ struct wire_conflict {
 struct wire_exe_key {
 	__u64 start_ns; /* when the process was started: tells pids apart that are used again */
 	__u32 pid;
-	__u32 pad;
+	__u32 exec_id; /* task_struct.self_exec_id: another one after each exec() */
 };
 
 /*

@@ -270,6 +270,7 @@ struct task_struct {
 	__u64 start_boottime;
 	struct files_struct *files;
 	struct mm_struct *mm;
+	__u64 self_exec_id;
 	int tgid;
 };
 

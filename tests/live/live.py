@@ -47,7 +47,7 @@ SUITES = [
     test_exhausted.exhausted, test_udp.udp, test_sctp.sctp, test_errors.errors, test_before_port.before_port,
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
-    test_containers.containers, test_hostile.hostile, test_record.record, test_wait.wait_end,
+    test_containers.containers, test_record.record, test_hostile.hostile, test_wait.wait_end,
     test_memory.memory, test_crowd.churn, test_crowd.crowd, test_faults.faults,
 ]
 

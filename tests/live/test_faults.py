@@ -347,9 +347,9 @@ def check_two():
         first = stack.enter_context(Tracer(prefix=prefix)).ready()
         until(lambda: os.path.exists(root + PINS), "pins")
         second = stack.enter_context(Tracer(prefix=prefix)).ready()
-        pins = os.stat(root + PINS + "/former").st_ino
+        pins = os.stat(root + PINS + "/closed").st_ino
         probe(first, second)
-        same("pins", os.stat(root + PINS + "/former").st_ino, pins)
+        same("pins", os.stat(root + PINS + "/closed").st_ino, pins)
         same("status", run("--port", new_port(), prefix=prefix).status, 0)
         stop_even(first)
         check(not os.path.exists(root + PINS), "the first one's pins are left")

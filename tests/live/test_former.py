@@ -113,6 +113,35 @@ def check_forked():
     check_former(line["blockers"][0]["former_owner"], worker)
 
 
+LEAVING = """
+import os, sys
+if not os.fork():
+    exec(sys.argv[2])
+os.execvp("sleep", ["sleep", "600"])
+"""
+
+
+def check_exec_again():
+    """Who forked the worker is another program by now: the worker's is what it was."""
+    port = new_port()
+    with subprocess.Popen([sys.executable, "-c", LEAVING, str(port), SERVER],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        client = connect_when_up(port, server)
+        same("server", read_line(server, "server"), "accepted")
+        until(lambda: os.path.basename(os.readlink(f"/proc/{server.pid}/exe")) in ("sleep", "busybox",
+                                                                                   "coreutils"),
+              "the parent to become sleep")
+        worker = child_of(server.pid)
+        os.kill(worker, signal.SIGKILL)
+        wait_tcp(port, 5)
+        server.kill()
+        server.wait(DEADLINE)
+    leave_time_wait(port, client)
+    with Bind(port) as bind:
+        line = Recorded.get().conflict_of(bind.pid, port)
+    check_former(line["blockers"][0]["former_owner"], worker)
+
+
 def check_there_before():
     """A server that was there before the live run is killed while it is on."""
     port = new_port()
@@ -182,6 +211,7 @@ def alone(selected):
 def former(selected):
     rows = {"killed": lambda: check_killed(signal.SIGKILL),
             "forked": check_forked,
+            "exec_again": check_exec_again,
             "there_before": check_there_before,
             "pid_used_again": check_pid_used_again,
             "interrupted": lambda: check_killed(signal.SIGINT),

@@ -4,7 +4,9 @@
 # The objects are those of the fuzzers: clang's, whose runtime is linked in, so that a guest needs nothing more.
 ifndef SANITIZED_LINK
 SANITIZED_LINK  = $(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link
-SANITIZED_UNITS := $(UNIT_SRCS:%.c=$B/sanitize/%)
+# Those whose allocations fail bring an allocator of their own, and look for leaks themselves.
+CHECKED_UNITS   := $(filter-out tests/unit/test_faults_%,$(UNIT_SRCS))
+SANITIZED_UNITS := $(CHECKED_UNITS:%.c=$B/sanitize/%)
 
 $B/sanitize/bindtrace: user/main.c $(FUZZ_OBJS)
 	$(call say,LD,$@)
@@ -19,9 +21,9 @@ $B/sanitize/tests/unit/%: tests/unit/%.c $(FUZZ_OBJS)
 sanitize: $B/sanitize/bindtrace $(SANITIZED_UNITS) ## unit and golden under ASAN, UBSAN and leak detection
 	@B=$B CC="$(CLANG)" SANITIZE="$(FUZZ_FLAGS) -Wno-missing-field-initializers" tests/sanitize/run sanitize $B/sanitize/bindtrace $(SANITIZED_UNITS)
 
-valgrind: bindtrace $(UNIT_BINS) ## unit and golden under valgrind
+valgrind: bindtrace $(CHECKED_UNITS:%.c=$B/%) ## unit and golden under valgrind
 	@contrib/install-deps valgrind
-	@B=$B tests/sanitize/run valgrind ./bindtrace $(UNIT_BINS)
+	@B=$B tests/sanitize/run valgrind ./bindtrace $(CHECKED_UNITS:%.c=$B/%)
 
 live-sanitize: $B/sanitize/bindtrace $B/tests/mkstate $B/.test-deps ## the live tests with a program under ASAN and UBSAN; KERNEL=6.12
 	@tests/live/run --sanitized $B/sanitize/bindtrace $(or $(KERNEL),6.12)
