@@ -8,8 +8,8 @@
 #define TCP_CLOSE  7 /* bound and nothing else, UDP included: include/net/tcp_states.h */
 #define TCP_LISTEN 10
 
-/* Zeroed before it is filled: compared as bytes. */
-struct kind_key {
+/* Compared as bytes: nothing is between its fields. */
+struct __attribute__((packed)) kind_key {
 	uint64_t cgroup_id;
 	uint64_t standing; /* sum of the ids of listeners and bound sockets in the way */
 	uint32_t states;   /* a bit for each state that something in the way is in */

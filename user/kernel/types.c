@@ -208,6 +208,7 @@ static bool is_wanted_member(const struct cut *cut, const struct btf_member *mem
 	return !*name || bsearch(name, member_names, N_MEMBERS, sizeof(member_names[0]), by_name);
 }
 
+/* NOLINTBEGIN(misc-no-recursion): types are in types; to MAX_DEPTH */
 static int copy(struct cut *cut, uint32_t id, int depth);
 
 /* The id of the void pointer that stands for all: nothing looks behind a pointer. */
@@ -268,7 +269,7 @@ static int copy_fields(struct cut *cut, const struct btf_type *type, const int *
 
 static int copy_composite(struct cut *cut, const struct btf_type *type, int depth)
 {
-	int *ids = calloc(btf_vlen(type) + 1, sizeof(*ids)), id, err;
+	int *ids = calloc(btf_vlen(type) + 1, sizeof(*ids)), id = 0, err;
 	const char *name = name_at(cut, type->name_off);
 
 	if (!ids)
@@ -335,6 +336,7 @@ static int copy(struct cut *cut, uint32_t id, int depth)
 	cut->mapped[cut->n_mapped++] = (struct mapped){.from = id, .to = (uint32_t)to};
 	return to;
 }
+/* NOLINTEND(misc-no-recursion) */
 
 static int copy_found(struct cut *cut)
 {

@@ -298,11 +298,12 @@ static struct word ss_states(const struct advice *a)
 		if (sock->holder == HOLDER_ORPHAN)
 			seen |= 1u << sock->state;
 	}
-	for (uint8_t state = 1; state < STATE_NEW_SYN_RECV; state++) {
+	for (int state = 1; state < STATE_NEW_SYN_RECV; state++) {
 		size_t len = strlen(w.text);
 
 		if (seen & 1u << state)
-			snprintf(w.text + len, sizeof(w.text) - len, " state %s", ss_state(state));
+			snprintf(w.text + len, sizeof(w.text) - len, " state %s",
+				 ss_state((uint8_t)state));
 	}
 	/* Cut, it would not be understood; this takes in some more. */
 	if (strlen(w.text) + 1 == sizeof(w.text))

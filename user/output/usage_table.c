@@ -89,8 +89,8 @@ static int write_states(const struct output *out, const struct port_usage *usage
 
 	table__column(&table, "SOCKETS", false, false);
 	table__column(&table, "STATE", false, false);
-	for (uint8_t state = 1; state < STATE_NEW_SYN_RECV; state++) {
-		struct snap_sock sock = {.state = state};
+	for (int state = 1; state < STATE_NEW_SYN_RECV; state++) {
+		struct snap_sock sock = {.state = (uint8_t)state};
 		uint64_t n = usage->states[state];
 
 		if (state == STATE_SYN_RECV)

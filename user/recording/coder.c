@@ -180,6 +180,7 @@ void code__text(struct coder *c, char **text)
 	if (!c->reading || !read)
 		return;
 	free(*text);
+	/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): read is in the payload, not *text */
 	*text = strdup(read);
 	if (!*text)
 		coder__fail(c, -ENOMEM);

@@ -114,6 +114,7 @@ static void fill_head(uint8_t *head, uint16_t kind, size_t size)
 
 static void fill_prefix(uint8_t *prefix)
 {
+	/* NOLINTNEXTLINE(bugprone-not-null-terminated-result): eight bytes, no string */
 	memcpy(prefix, LAYOUT_MAGIC, LAYOUT_MAGIC_SIZE);
 	put_le(prefix + 8, LAYOUT_MAJOR, 2);
 	put_le(prefix + 10, LAYOUT_MINOR, 2);

@@ -102,9 +102,11 @@ static void take_what_if(struct coder *c, struct record *record)
 		port->what_ifs = calloc(LAYOUT_MAX_WHAT_IFS, sizeof(*port->what_ifs));
 	if (!record->shown)
 		record->shown = calloc(LAYOUT_MAX_WHAT_IFS, sizeof(*record->shown));
-	if (!port->what_ifs || !record->shown)
+	if (!port->what_ifs || !record->shown) {
 		coder__fail(c, -ENOMEM);
-	else if (port->n_what_ifs == LAYOUT_MAX_WHAT_IFS)
+		return;
+	}
+	if (port->n_what_ifs == LAYOUT_MAX_WHAT_IFS)
 		coder__fail(c, -EBADMSG);
 	fields__asked(c, &asked);
 	if (c->err)
