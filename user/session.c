@@ -575,15 +575,18 @@ static void settle(struct session *session)
 static int drain_rest(struct session *session)
 {
 	unsigned told = session->told_to_stop;
+	int64_t never;
 	int more = 1;
 
 	while (more > 0 && session->told_to_stop == told) {
 		more = drain(session);
 		on_signal(session);
 	}
-	if (more < 0 || session->enough)
-		return more < 0 ? more : 0;
-	return fold__tell(session->fold, INT64_MAX, on_refusals, session);
+	if (more < 0)
+		return more;
+	if (!session->enough)
+		more = fold__tell(session->fold, INT64_MAX, on_refusals, session);
+	return more < 0 ? more : tell_losses(session, INT64_MAX, &never);
 }
 
 /* What was seen was reported or filtered out, or else it is lost. */

@@ -237,7 +237,7 @@ def check_apparmor():
     security_file("apparmor")
     profile("bt-no-bpf", "/tmp/bt-no-bpf", "capability dac_override,")
     said(run_as("/tmp/bt-no-bpf", *LIVE), 4, "AppArmor profile bt-no-bpf (enforce)")
-    profile("bt-no-btf", "/tmp/bt-no-btf", f"capability, deny {OWN_BTF} r,")
+    profile("bt-no-btf", "/tmp/bt-no-btf", f"capability, deny {OWN_BTF} r, deny /run/bindtrace/** r,")
     said(run_as("/tmp/bt-no-btf", *LIVE), 3, OWN_BTF, "may not be read")
 
 
@@ -245,7 +245,8 @@ def check_apparmor():
 
 
 def check_no_btf():
-    said_both(shell("mount -t tmpfs none /sys/kernel/btf"), 3, "--btf FILE", owner=["bt-listener"])
+    hidden = "mount -t tmpfs none /sys/kernel/btf; mount -t tmpfs none /run"  # and what is kept of it
+    said_both(shell(hidden), 3, "--btf FILE", owner=["bt-listener"])
 
 
 def check_own_btf():
