@@ -129,6 +129,10 @@ enum exit_status start__report_error(int err)
 	case -EACCES:
 		log__line("%s", features__lack_text(LACK_PERMISSION));
 		return EXIT_NOT_PERMITTED;
+	case -EMFILE:
+	case -ENFILE:
+		log__line("too many open files; raise the limit (ulimit -n) and run again");
+		return EXIT_RUNTIME;
 	case -ENOMEM:
 		log__line("out of memory");
 		return EXIT_RUNTIME;

@@ -53,9 +53,9 @@ SUITES = [
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
 IN_USER_SPACE = [test_badluck.usage, test_badluck.output, test_badluck.ends, test_metrics.metrics,
-                 test_kubernetes.kubernetes, test_types.types, test_first_start.first_start,
-                 test_storm.storm]
-AT_THE_END = [test_faults.heavy_faults, test_first_start.last_start]
+                 test_kubernetes.kubernetes, test_types.types, test_first_start.first_start]
+# Storms after the shared run has ended: it would explain each call of them.
+AT_THE_END = [test_storm.storm, test_faults.heavy_faults, test_first_start.last_start]
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 # Kprobes sit on TCP's conflict test alone. What else there is to see is not there to be tested.

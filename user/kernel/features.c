@@ -133,6 +133,9 @@ static enum features_lack try_load(void)
 		close(fd);
 		return permission__is_locked_down() ? LACK_LOCKDOWN : LACK_NOTHING;
 	}
+	/* Not the kernel's lack: what is opened next says so. */
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+		return LACK_NOTHING;
 	if (fd == -EPERM || fd == -EACCES || (fd == -ENOSYS && permission__has_seccomp()))
 		return LACK_PERMISSION;
 	return LACK_TRACING;
