@@ -10,10 +10,9 @@ import shutil
 import signal
 import subprocess
 
-from child import Recorded
 from harness import DEADLINE, Failure, check, contains, same, until
 from state import new_port, read_line
-from tool import FENTRY, HOOKS, MKSTATE_EXE, Shared, Started, run
+from tool import HOOKS, MKSTATE_EXE, Shared, Started, run
 
 CGROUPS = b"/sys/fs/cgroup"
 # ESC, BEL, quote, backslash, newline, CSI as C1, right-to-left override, half a character, no character
@@ -153,10 +152,6 @@ class Follow:
         return result
 
 
-def live():
-    return (Recorded if FENTRY else Shared).get()
-
-
 def check_conflict(line, holder, binder):
     same("cause", line["cause"], "listener")
     same_text("netns_name", line["netns_name"], holder.place.netns)
@@ -182,7 +177,7 @@ def check_port(port, holder):
 
 def check_names(long, comms):
     with Follow() as follow, Place(long) as place:  # both start at the same time
-        tracer = live()
+        tracer = Shared.get()
         follow.ready()
         for comm in comms:
             port = new_port()
@@ -214,7 +209,7 @@ def check_newline():
 def check_device():
     """The kernel allows anything but blanks, a slash and a colon in a device's name."""
     name, port = b'bt\x1b[3m"\xff\xc2\x9b', new_port()
-    on_it, tracer = ("--device", name), live()
+    on_it, tracer = ("--device", name), Shared.get()
     subprocess.run([b"ip", b"link", b"add", name, b"type", b"dummy"], check=True)
     try:
         with Process(b"bt-holder", port, *on_it, "--listen") as holder:
