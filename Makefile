@@ -27,6 +27,7 @@ BPF_FLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ivmlinux -
 BPF_OBJS   := $(patsubst bpf/%.bpf.c,$B/bpf/%.bpf.o,$(wildcard bpf/*.bpf.c))
 SKELS      := $(BPF_OBJS:.bpf.o=.skel.h)
 TYPE_NAMES := $B/bpf/type_names.h
+TYPE_PATHS := $(shell grep -l layout__find user/kernel/*.c)
 USER_SRCS  := $(filter-out user/main.c,$(sort $(wildcard user/*.c user/*/*.c)))
 USER_OBJS  := $(USER_SRCS:%.c=$B/%.o)
 # Targets of their own, next to what they build.
@@ -82,9 +83,9 @@ $B/bpf/%.skel.h: $B/bpf/%.bpf.o
 	$(call say,SKEL,$@)
 	$Q$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(TYPE_NAMES): $(BPF_OBJS) bpf/type-names
+$(TYPE_NAMES): $(BPF_OBJS) $(TYPE_PATHS) bpf/type-names
 	$(call say,NAMES,$@)
-	$Qbpf/type-names $(BPFTOOL) $(BPF_OBJS) > $@
+	$Qbpf/type-names $(BPFTOOL) $(BPF_OBJS) $(TYPE_PATHS) > $@
 
 -include $(shell find $B -name '*.d' -type f 2>/dev/null)
 

@@ -63,7 +63,7 @@ struct scratch {
 	__u32 late_listeners;
 	__u32 pad;
 	struct wire_conflict event;
-	struct wire_walk walk;
+	struct walk walk;
 	struct exe_path exe;
 	struct wire_exe spare;
 };
@@ -199,7 +199,7 @@ static __always_inline struct wire_exe_key exe_key_of(struct task_struct *task)
 	return from ? *from : key;
 }
 
-/* Global functions are verified once, not once per iteration: see list_step() in walk.bpf.c. */
+/* Global functions are verified once, not once per iteration: see repeat.bpf.h. */
 __attribute__((noinline)) int exe_step(__u32 slot)
 {
 	struct scratch *scratch = scratch__get(slot);

@@ -22,18 +22,14 @@ struct {
 
 enum { OPENER_UNKNOWN = -1, OPENER_NO = 0, OPENER_YES = 1 };
 
+/* Without a branch for each: the verifier would follow every one of them. */
 static __always_inline bool same_ids(const struct cred *a, const struct cred *b)
 {
-	return BPF_CORE_READ(a, uid.val) == BPF_CORE_READ(b, uid.val) &&
-	       BPF_CORE_READ(a, gid.val) == BPF_CORE_READ(b, gid.val) &&
-	       BPF_CORE_READ(a, suid.val) == BPF_CORE_READ(b, suid.val) &&
-	       BPF_CORE_READ(a, sgid.val) == BPF_CORE_READ(b, sgid.val) &&
-	       BPF_CORE_READ(a, euid.val) == BPF_CORE_READ(b, euid.val) &&
-	       BPF_CORE_READ(a, egid.val) == BPF_CORE_READ(b, egid.val) &&
-	       BPF_CORE_READ(a, fsuid.val) == BPF_CORE_READ(b, fsuid.val) &&
-	       BPF_CORE_READ(a, fsgid.val) == BPF_CORE_READ(b, fsgid.val) &&
-	       BPF_CORE_READ(a, user_ns) == BPF_CORE_READ(b, user_ns) &&
-	       BPF_CORE_READ(a, group_info) == BPF_CORE_READ(b, group_info);
+	return !((a->uid.val ^ b->uid.val) | (a->gid.val ^ b->gid.val) |
+		 (a->suid.val ^ b->suid.val) | (a->sgid.val ^ b->sgid.val) |
+		 (a->euid.val ^ b->euid.val) | (a->egid.val ^ b->egid.val) |
+		 (a->fsuid.val ^ b->fsuid.val) | (a->fsgid.val ^ b->fsgid.val)) &&
+	       a->user_ns == b->user_ns && a->group_info == b->group_info;
 }
 
 static __always_inline bool same_caps(const struct cred *a, const struct cred *b)
@@ -124,8 +120,8 @@ static __always_inline int thread_has_cred(struct task_struct *leader, const str
  */
 static __always_inline int opener_of(struct task_struct *leader, struct file *file)
 {
-	const struct cred *of_file = BPF_CORE_READ(file, f_cred);
-	const struct cred *of_task = BPF_CORE_READ(leader, real_cred);
+	const struct cred *of_file = file->f_cred;
+	const struct cred *of_task = leader->real_cred;
 	int in_thread;
 
 	if (!of_file || !of_task)
@@ -148,20 +144,18 @@ int owner_scan(struct bpf_iter__task_file *ctx)
 	struct seq_file *seq;
 	__u64 ino;
 
-	if (!task || !file)
+	if (!task || !file || !file__is_socket(file))
 		return 0;
-	if (!file__is_socket(file))
-		return 0;
-	ino = BPF_CORE_READ(file, f_inode, i_ino);
+	ino = file->f_inode->i_ino;
 	if (!bpf_map_lookup_elem(&wanted, &ino))
 		return 0;
 
-	leader = BPF_CORE_READ(task, group_leader);
+	leader = task->group_leader;
 	record.header.version = WIRE_VERSION;
 	record.header.kind = WIRE_OWNER;
 	record.header.size = sizeof(record);
 	record.inode = ino;
-	record.start_ns = BPF_CORE_READ(leader, start_boottime);
+	record.start_ns = leader->start_boottime;
 	record.pid = pid_for_reader(leader);
 	record.fd = ctx->fd;
 	record.opener = opener_of(leader, file);

@@ -23,14 +23,13 @@
  * Define name(), which calls step(), a global function without arguments, until it returns other
  * than 0, or that many times.
  */
+#define REPEAT_64(name, step)                                                                      \
+	REPEAT_TIMES(8, name##_8, step)                                                            \
+	REPEAT_TIMES(8, name, name##_8)
+
 #define REPEAT_512(name, step)                                                                     \
 	REPEAT_TIMES(8, name##_8, step)                                                            \
 	REPEAT_TIMES(8, name##_64, name##_8)                                                       \
 	REPEAT_TIMES(8, name, name##_64)
-
-#define REPEAT_1024(name, step)                                                                    \
-	REPEAT_TIMES(8, name##_8, step)                                                            \
-	REPEAT_TIMES(8, name##_64, name##_8)                                                       \
-	REPEAT_TIMES(16, name, name##_64)
 
 #endif

@@ -105,62 +105,6 @@ static __always_inline void sock__read(struct sock_common *common, struct wire_s
 		sock__read_full((struct sock *)common, out);
 }
 
-static __always_inline bool sock__same_address(const __u8 a[16], const __u8 b[16])
-{
-	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
-
-	return x[0] == y[0] && x[1] == y[1];
-}
-
-/*
- * What tells one socket from another: its addresses, ports, family, state, flags and device, which
- * are the first words of struct sock_common everywhere and only compared, and the number of its
- * inode, which is nobody else's.
- */
-struct sock_mark {
-	__u64 words[3];
-	__u64 peer6[2];
-};
-
-static __always_inline void sock__mark(struct sock_common *common, struct sock_mark *ret)
-{
-	__builtin_memset(ret, 0, sizeof(*ret));
-	bpf_probe_read_kernel(ret->words, sizeof(ret->words), common);
-	if (compat__has_ipv6())
-		BPF_CORE_READ_INTO(&ret->peer6, common, skc_v6_daddr);
-}
-
-/*
- * Is what sock__read() has read since sock__mark() one socket's? Without a lock it may have been
- * closed meanwhile, or have become another one. What has no inode, a connection that nobody has
- * accepted or a time-wait socket, is told by its addresses.
- */
-static __always_inline bool sock__unchanged(struct sock_common *common,
-					    const struct sock_mark *before,
-					    const struct wire_sock *out)
-{
-	struct sock *sk = (struct sock *)common;
-	struct socket_alloc *alloc;
-	struct sock_mark now;
-
-	sock__mark(common, &now);
-	if (now.words[0] != before->words[0] || now.words[1] != before->words[1] ||
-	    now.words[2] != before->words[2] || now.peer6[0] != before->peer6[0] ||
-	    now.peer6[1] != before->peer6[1])
-		return false;
-	if (out->state == BT_TCP_TIME_WAIT)
-		return true;
-	/* sock_orphan() sets the flag before it takes the socket away: not one without the other.
-	 */
-	if (!(BPF_CORE_READ(common, skc_flags) & (1ul << BT_SOCK_DEAD)) !=
-	    !(out->flags & WIRE_SOCK_DEAD))
-		return false;
-	alloc = core_container_of(BPF_CORE_READ(sk, sk_socket), struct socket_alloc, socket);
-	return (out->flags & WIRE_SOCK_HAS_SOCKET
-			? BPF_CORE_READ(alloc, vfs_inode.i_ino) == out->inode
-			: !BPF_CORE_READ(sk, sk_socket));
-}
-
 static __always_inline void bucket__read(struct inet_bind_bucket *tb, struct wire_bucket *out)
 {
 	out->id = (__u64)tb;

@@ -83,9 +83,8 @@ struct wire_bucket {
 #define WIRE_MAX_BUCKETS 16 /* one per VRF that uses the port */
 #define WIRE_MAX_SOCKS	 64 /* in one conflict record */
 #define WIRE_COMM_LEN	 16
-#define WIRE_EXE_LEN	 256  /* path components of the caller's executable */
-#define WIRE_NAME_LEN	 64   /* one of them, at most */
-#define WIRE_WALK_BATCH	 1024 /* sockets per run of the on-demand walk */
+#define WIRE_EXE_LEN	 256 /* path components of the caller's executable */
+#define WIRE_NAME_LEN	 64  /* one of them, at most */
 
 enum wire_conflict_flag {
 	WIRE_CONFLICT_COMPLETE = 1u << 0, /* every possible blocker is in the record */
@@ -218,67 +217,6 @@ enum wire_counter {
 	WIRE_COUNT_DELIVERED,
 	WIRE_COUNT_LOST,
 	WIRE_N_COUNTERS,
-};
-
-/* wire_sock.bucket of walk_range: may connect() share the port's bucket? */
-enum wire_range_bucket {
-	WIRE_RANGE_CONNECT = 0, /* only connect() has taken the port */
-	WIRE_RANGE_BOUND = 1,	/* marked by a bind(): connect() skips it, whatever the peer */
-};
-
-/* What the on-demand walk shares with its driver (user/kernel/walk.c). */
-#define WIRE_WALK_TRAIL 8 /* nodes to fall back to when the last one visited has gone */
-
-struct wire_walk {
-	/* set by the driver */
-	__s32 sock_fd; /* a TCP socket of the network namespace asked about */
-	__u16 port;
-	__u16 pad0;
-	__u32 bucket;	 /* walk_list: which of buckets[] */
-	__u32 restart;	 /* from the beginning */
-	__u32 port_now;	 /* walk_range: next port to look at */
-	__u32 port_last; /* walk_range: last one */
-	/* set by the programs */
-	__u32 netns;
-	__s32 error; /* -errno: the socket could not be reached */
-	__u32 n_buckets;
-	__u32 more_buckets; /* there were more than WIRE_MAX_BUCKETS */
-	__u32 n_socks;	    /* in this run */
-	__u32 done;	    /* the end of the list was reached */
-	__u32 torn;	    /* a node had gone from under the walk */
-	__u32 rewound;	    /* this run began at an older node: duplicates are possible */
-	__u64 net;
-	__u64 tables; /* of walk_find, for walk_range */
-	__u64 lock;   /* of the port's hash slot */
-	__u64 tb;
-	__u64 tb2;
-	__u64 node;	 /* next to visit */
-	__u64 first;	 /* front of the list when this lap of it began */
-	__u64 stop;	 /* where this lap ends, 0: at the end of the list */
-	__u64 first_tb2; /* likewise, of the list of address buckets */
-	__u64 stop_tb2;
-	__u64 left_tb2; /* an address bucket whose list has been walked, and its front then */
-	__u64 left_first;
-	__u64 link;	 /* find_step(): the next bucket; verify_step(): the next address bucket, 0:
-			    a round of them begins */
-	__u32 verifying; /* all lists have been walked: are they as they were? */
-	__u32 round;	 /* a round of them has begun */
-	__u32 changed;	 /* in this round: not all of them */
-	__u32 only_tb2;	 /* the list of one of them is walked, and no other */
-	__u32 n_fronts;	 /* in the map `fronts` */
-	__u32 front, looks;	      /* where to look in it, and how often that has been done */
-	__u64 trail[WIRE_WALK_TRAIL]; /* last nodes visited, newest at (trail_pos - 1) */
-	__u64 trail_tb2[WIRE_WALK_TRAIL];
-	__u32 laps, laps_tb2;
-	__u32 slot;	  /* walk_find: the hash slot of port */
-	__u32 raced;	  /* walk_range: a port would not hold still */
-	__u32 again;	  /* walk_range: how often port_now was begun again */
-	__u32 port_socks; /* walk_range: n_socks when port_now was begun */
-	__u16 list_port;  /* of the bucket that is walked */
-	__u16 pad1[3];
-	__u32 trail_pos;
-	__u32 slot_socks; /* walk_udp: in the port's hash slot, of all ports and namespaces in it */
-	struct wire_bucket buckets[WIRE_MAX_BUCKETS];
 };
 
 _Static_assert(sizeof(struct wire_header) == 8, "wire_header");

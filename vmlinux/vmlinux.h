@@ -138,7 +138,6 @@ struct path {
 
 struct file {
 	struct path f_path;
-	void *private_data;
 };
 
 struct mm_struct {
@@ -193,12 +192,7 @@ struct inet_bind2_bucket {
 	struct hlist_head owners;
 };
 
-/* Its first word is the lock itself, 0 while nobody has it (not with PREEMPT_RT). */
-typedef struct spinlock {
-} spinlock_t;
-
 struct inet_bind_hashbucket {
-	spinlock_t lock;
 	struct hlist_head chain;
 };
 
@@ -218,7 +212,6 @@ struct inet_connection_sock {
 
 struct udp_hslot {
 	struct hlist_head head;
-	int count;
 };
 
 struct udp_table {
@@ -237,15 +230,6 @@ struct inet_timewait_sock {
 	struct timer_list tw_timer;
 	struct inet_bind_bucket *tw_tb;
 	struct inet_bind2_bucket *tw_tb2; /* 6.1 and later */
-};
-
-struct fdtable {
-	unsigned int max_fds;
-	struct file **fd;
-};
-
-struct files_struct {
-	struct fdtable *fdt;
 };
 
 struct pid_namespace {
@@ -268,7 +252,6 @@ struct task_struct {
 	struct pid *thread_pid;
 	struct task_struct *group_leader;
 	__u64 start_boottime;
-	struct files_struct *files;
 	struct mm_struct *mm;
 	__u64 self_exec_id;
 	int tgid;

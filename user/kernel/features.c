@@ -262,7 +262,7 @@ static int probe_types(const char *btf_path, struct features *ret)
 	/* Of another file the numbers need not be the kernel's. */
 	if (!btf_path)
 		ret->iter_task_file_id = functions[ITER_TASK_FILE].id;
-	btf__free(btf);
+	ret->types = btf;
 	return 0;
 }
 
@@ -288,7 +288,11 @@ int features__probe(const char *btf_path, struct features *ret)
 
 void features__release(struct features *features)
 {
-	if (features && features->types_fd >= 0)
+	if (!features)
+		return;
+	btf__free(features->types);
+	features->types = NULL;
+	if (features->types_fd >= 0)
 		close(features->types_fd);
 }
 

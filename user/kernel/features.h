@@ -6,6 +6,8 @@
 #include "../model/snapshot.h"
 
 /* Why there is no BPF evidence, worst first; the message says what to do. */
+struct btf;
+
 enum features_lack {
 	LACK_NOTHING = 0,
 	LACK_PERMISSION, /* EPERM: not root, in a container, by a policy: see permission.h */
@@ -18,7 +20,8 @@ struct features {
 	char release[65]; /* uname -r */
 	enum features_lack lack;
 	const char *btf_path; /* --btf, or NULL for the kernel's own; not owned */
-	int types_fd;	      /* what the programs need of it; -1: all of it is to be read */
+	struct btf *types;    /* what the programs need of it, NULL: there is none */
+	int types_fd;	      /* the same for libbpf; -1: all of it is to be read */
 	char types_path[32];
 	uint32_t iter_task_file_id; /* of bpf_iter_task_file() in the kernel's BTF, 0: not known */
 	int64_t tick_ns;	    /* one jiffy */

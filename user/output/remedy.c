@@ -295,7 +295,8 @@ static struct word ss_states(const struct advice *a)
 	for (size_t i = 0; i < a->verdict->n_blockers; i++) {
 		const struct snap_sock *sock = &a->snap->socks[a->verdict->blockers[i].sock];
 
-		if (sock->holder == HOLDER_ORPHAN)
+		/* A recording may have any number. */
+		if (sock->holder == HOLDER_ORPHAN && sock->state < STATE_NEW_SYN_RECV)
 			seen |= 1u << sock->state;
 	}
 	for (int state = 1; state < STATE_NEW_SYN_RECV; state++) {
@@ -305,8 +306,8 @@ static struct word ss_states(const struct advice *a)
 			snprintf(w.text + len, sizeof(w.text) - len, " state %s",
 				 ss_state((uint8_t)state));
 	}
-	/* Cut, it would not be understood; this takes in some more. */
-	if (strlen(w.text) + 1 == sizeof(w.text))
+	/* Cut, or without a state, it would not be understood; this takes in some more. */
+	if (!seen || strlen(w.text) + 1 == sizeof(w.text))
 		strcpy(w.text, " state connected");
 	return w;
 }
