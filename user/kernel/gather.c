@@ -77,48 +77,6 @@ void gather__close(struct gather *gather)
 	free(gather);
 }
 
-void gather_plan__begin(struct gather_plan *plan, int32_t link_offset)
-{
-	*plan = (struct gather_plan){.link_offset = link_offset, .n_words = WIRE_WORD_FREE};
-}
-
-static void add_copy(struct gather_plan *plan, const struct wire_copy *copy)
-{
-	if (plan->n_copies == WIRE_GATHER_STEPS ||
-	    copy->to + (copy->size + 7) / 8 > WIRE_GATHER_WORDS)
-		plan->err = -E2BIG;
-	else
-		plan->copies[plan->n_copies++] = *copy;
-}
-
-uint32_t gather_plan__copy(struct gather_plan *plan, uint32_t from, int32_t offset, uint32_t size,
-			   uint32_t when)
-{
-	uint32_t first = plan->n_words;
-
-	for (uint32_t done = 0; done < size && !plan->err; done += WIRE_GATHER_CHUNK) {
-		uint32_t chunk = size - done < WIRE_GATHER_CHUNK ? size - done : WIRE_GATHER_CHUNK;
-		struct wire_copy copy = {.offset = offset + (int32_t)done,
-					 .from = (uint8_t)from,
-					 .to = (uint8_t)plan->n_words,
-					 .size = (uint8_t)chunk,
-					 .when = (uint8_t)when};
-
-		add_copy(plan, &copy);
-		plan->n_words += (chunk + 7) / 8;
-	}
-	return plan->err ? WIRE_WORD_FREE : first;
-}
-
-void gather_plan__copy_next(struct gather_plan *plan, int32_t offset)
-{
-	add_copy(plan, &(struct wire_copy){.offset = offset,
-					   .from = WIRE_WORD_OBJECT,
-					   .to = WIRE_WORD_NEXT,
-					   .size = sizeof(uint64_t),
-					   .when = WIRE_WHEN_ANY});
-}
-
 static int run_job(struct gather *gather, const struct gather_plan *plan)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);

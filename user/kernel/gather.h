@@ -11,35 +11,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "../../bpf/gather_wire.h"
+#include "gather_plan.h"
 
 struct gather;
 
 /* The program into the kernel. 0 or -errno. Free with gather__close(), which accepts NULL. */
 int gather__open(struct gather **ret);
 void gather__close(struct gather *gather);
-
-/* Begin with a plan of zeros, and gather_plan__begin(). */
-struct gather_plan {
-	struct wire_copy copies[WIRE_GATHER_STEPS];
-	uint32_t n_copies, n_words;
-	int32_t link_offset;
-	uint32_t state_at;
-	int err; /* -E2BIG: more than a record, or its steps, can hold */
-};
-
-/* link_offset: of the struct hlist_node by which the objects are listed; bytes. */
-void gather_plan__begin(struct gather_plan *plan, int32_t link_offset);
-
-/*
- * Copies size bytes from offset bytes behind the address that word `from` of the record has, when
- * enum wire_gather_when says so. Returns the word where they begin.
- */
-uint32_t gather_plan__copy(struct gather_plan *plan, uint32_t from, int32_t offset, uint32_t size,
-			   uint32_t when);
-
-/* The next link, an address, from `offset` bytes behind the object. */
-void gather_plan__copy_next(struct gather_plan *plan, int32_t offset);
 
 /* Where a run begins and ends. Addresses of the kernel's, 0: none. */
 struct gather_span {
