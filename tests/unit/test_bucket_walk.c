@@ -305,7 +305,8 @@ static void is_opened_again(void *ctx, void *object)
 		}
 	} else if (later && object == &world->socks[3]) {
 		world->socks[3].socket = &world->sockets[9];
-	} else if (later && object == &world->socks[2]) {
+	} else if (world->at_run && world->gather.runs > world->at_run + 2 &&
+		   object == &world->socks[2]) {
 		world->socks[2].flags = 1;
 	}
 }
