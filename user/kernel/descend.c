@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <dirent.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "descend.h"
-
-/* Deeper than that nobody goes; and a cycle, by pids used again while we look, ends. */
-#define MAX_DEPTH 64
 
 /*
  * What is gone, or hidden, or not in this kernel has no children that can be told. Who has not been
@@ -18,57 +16,86 @@ static int not_looked_at(void)
 	return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : 0;
 }
 
-struct visit {
-	descend_fn fn;
-	void *ctx;
+/* The process asked about, and those found so far; the first n_visited have been looked at. */
+struct family {
+	pid_t *pids;
+	size_t n, room, n_visited;
 };
 
-/* NOLINTNEXTLINE(misc-no-recursion): MAX_DEPTH ends it */
-static int visit_process(const struct visit *visit, pid_t pid, int depth);
+/* A pid that is used again while we look could lead back: each is visited once. */
+static bool is_known(const struct family *family, pid_t pid)
+{
+	for (size_t i = 0; i < family->n; i++) {
+		if (family->pids[i] == pid)
+			return true;
+	}
+	return false;
+}
 
-/* NOLINTNEXTLINE(misc-no-recursion): likewise */
-static int visit_children(const struct visit *visit, const char *pid, const char *tid, int depth)
+static int add(struct family *family, pid_t pid)
+{
+	if (family->n == family->room) {
+		size_t room = family->room ? 2 * family->room : 64;
+		pid_t *grown = realloc(family->pids, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		family->pids = grown;
+		family->room = room;
+	}
+	family->pids[family->n++] = pid;
+	return 0;
+}
+
+static int add_children(struct family *family, pid_t pid, const char *tid)
 {
 	char path[64];
 	FILE *file;
 	int child, err = 0;
 
-	snprintf(path, sizeof(path), "/proc/%.16s/task/%.16s/children", pid, tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%.16s/children", pid, tid);
 	file = fopen(path, "re");
 	if (!file)
 		return not_looked_at();
 	while (!err && fscanf(file, "%d", &child) == 1) {
-		err = visit->fn(visit->ctx, child);
-		if (!err && depth < MAX_DEPTH)
-			err = visit_process(visit, child, depth + 1);
+		if (!is_known(family, child))
+			err = add(family, child);
 	}
 	fclose(file);
 	return err;
 }
 
-/* NOLINTNEXTLINE(misc-no-recursion): likewise */
-static int visit_process(const struct visit *visit, pid_t pid, int depth)
+static int visit(struct family *family, pid_t pid)
 {
-	char path[64], name[16];
+	char path[64];
 	struct dirent *entry;
 	int err = 0;
 	DIR *tasks;
 
-	snprintf(name, sizeof(name), "%d", pid);
-	snprintf(path, sizeof(path), "/proc/%s/task", name);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	tasks = opendir(path);
 	if (!tasks)
 		return not_looked_at();
-	while (!err && (entry = readdir(tasks)))
+	while (!err && (entry = readdir(tasks))) {
 		if (entry->d_name[0] != '.')
-			err = visit_children(visit, name, entry->d_name, depth);
+			err = add_children(family, pid, entry->d_name);
+	}
 	closedir(tasks);
 	return err;
 }
 
 int descend__each(pid_t pid, descend_fn fn, void *ctx)
 {
-	const struct visit visit = {fn, ctx};
+	struct family family = {};
+	int err = add(&family, pid);
 
-	return visit_process(&visit, pid, 0);
+	while (!err && family.n_visited < family.n) {
+		pid_t next = family.pids[family.n_visited++];
+
+		err = next == pid ? 0 : fn(ctx, next);
+		if (!err)
+			err = visit(&family, next);
+	}
+	free(family.pids);
+	return err;
 }
