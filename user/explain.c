@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "explain.h"
 #include "gone.h"
 #include "kernel/decode.h"
@@ -13,23 +14,10 @@
 #include "kernel/netns.h"
 #include "kernel/sysctl.h"
 
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
-
-int64_t clock__now_ns(void)
-{
-	return clock_ns(CLOCK_REALTIME);
-}
-
 /* A CLOCK_MONOTONIC stamp translated to CLOCK_REALTIME. */
 static int64_t realtime_of_ns(int64_t monotonic_ns)
 {
-	return monotonic_ns + clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC);
+	return monotonic_ns + clock__now_ns() - clock__monotonic_ns();
 }
 
 /* What only code inside the network namespace of the call can read. */

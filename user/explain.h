@@ -42,6 +42,4 @@ int explain__state(const struct explainer *explainer, const void *data, size_t s
 int explain__bind(const struct explainer *explainer, const void *data, size_t size,
 		  struct bind_report *ret);
 
-int64_t clock__now_ns(void); /* CLOCK_REALTIME */
-
 #endif

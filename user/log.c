@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/bpf_api.h"
+#include "clock.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -35,21 +36,13 @@ static int on_libbpf(enum libbpf_print_level level, const char *format, va_list 
 	return wanted ? vfprintf(stderr, format, args) : 0;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
-
 void log__took(const char *what, int64_t *since)
 {
 	if (verbosity < 2)
 		return;
 	if (*since)
-		log__line("%s took %.3f ms", what, (double)(now_ns() - *since) / 1e6);
-	*since = now_ns();
+		log__line("%s took %.3f ms", what, (double)(clock__monotonic_ns() - *since) / 1e6);
+	*since = clock__monotonic_ns();
 }
 
 void log__set_libbpf(int verbose)

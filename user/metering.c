@@ -5,6 +5,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "explain.h"
 #include "log.h"
 #include "metering.h"
@@ -40,14 +41,6 @@ static int refuse(const char *path, int err)
 	}
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 static int replace(struct metering *metering)
 {
 	size_t len = 0;
@@ -56,7 +49,7 @@ static int replace(struct metering *metering)
 
 	free(text);
 	metering->armed = false;
-	metering->written_ns = monotonic_ns();
+	metering->written_ns = clock__monotonic_ns();
 	return err;
 }
 
@@ -113,7 +106,7 @@ void metering__arm(struct metering *metering)
 
 	if (!metering->path || metering->armed)
 		return;
-	left = metering->written_ns + PERIOD_NS - monotonic_ns();
+	left = metering->written_ns + PERIOD_NS - clock__monotonic_ns();
 	left = left < 1 ? 1 : left;
 	when.it_value.tv_sec = left / 1000000000;
 	when.it_value.tv_nsec = left % 1000000000;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ask.h"
+#include "clock.h"
 #include "confine.h"
 #include "explain.h"
 #include "gone.h"

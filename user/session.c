@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel/bpf_api.h"
+#include "clock.h"
 #include <errno.h>
 #include <malloc.h>
 #include <poll.h>
@@ -57,14 +58,6 @@ struct session {
 	bool enough;	       /* --count: what else there is was not asked for */
 	unsigned told_to_stop; /* by so many signals */
 };
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
 
 static bool address_wanted(const struct options *opts, uint16_t family,
 			   const struct ip_addr *address)
@@ -206,7 +199,7 @@ static int arm_tick(struct session *session, int64_t next_ns)
 /* What is due by now, and when the next is. */
 static int tick(struct session *session)
 {
-	int64_t now_ns = monotonic_ns(), lost_ns, next_ns;
+	int64_t now_ns = clock__monotonic_ns(), lost_ns, next_ns;
 	int err = session->enough ? 0 : fold__tell(session->fold, now_ns, on_refusals, session);
 
 	look_for_enough(session);

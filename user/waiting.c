@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "clock.h"
 #include "waiting.h"
 
 #define MS_NS 1000000LL
@@ -39,19 +40,11 @@ struct waiting {
 	int64_t look_ns;     /* what the last look took */
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 * MS_NS + ts.tv_nsec;
-}
-
 int64_t waiting__deadline(double seconds)
 {
 	if (!(seconds > 0) || seconds > 1e9)
 		return WAITING_FOREVER;
-	return now_ns() + (int64_t)(seconds * 1e9);
+	return clock__monotonic_ns() + (int64_t)(seconds * 1e9);
 }
 
 static int64_t settle_gap(const struct waiting *waiting)
@@ -68,7 +61,7 @@ static int sleep_for(const struct waiting *waiting, int64_t ns, bool listen)
 		{.fd = waiting->signal_fd, .events = POLLIN},
 		{.fd = listen ? wait__fd(waiting->wait) : -1, .events = POLLIN},
 	};
-	int64_t left = waiting->deadline_ns - now_ns();
+	int64_t left = waiting->deadline_ns - clock__monotonic_ns();
 	struct signalfd_siginfo info;
 	struct timespec ts;
 
@@ -95,7 +88,7 @@ static int pause_before_look(struct waiting *waiting)
 /* Armed first, then looked: what goes during the look, or after, is an event for the next one. */
 static int look(struct waiting *waiting, enum tri *ret_free)
 {
-	int64_t start = now_ns();
+	int64_t start = clock__monotonic_ns();
 	int err = 0;
 
 	if (waiting->wait)
@@ -105,14 +98,14 @@ static int look(struct waiting *waiting, enum tri *ret_free)
 	if (err)
 		waiting->settle = N_SETTLE;
 	err = waiting->check(waiting->ctx, ret_free);
-	waiting->look_ns = now_ns() - start;
+	waiting->look_ns = clock__monotonic_ns() - start;
 	return err;
 }
 
 static int loop(struct waiting *waiting)
 {
 	for (;;) {
-		bool last = now_ns() >= waiting->deadline_ns;
+		bool last = clock__monotonic_ns() >= waiting->deadline_ns;
 		enum tri free = TRI_UNKNOWN;
 		int err = look(waiting, &free);
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Who holds a port: bindtrace and what else answers that, one after the other, in the guest.
 
-oneshot.py SCENARIO…, each ON_PORT/OTHERS/PROCESSES/RUNS. Prints Markdown; what goes wrong goes to
-standard error, and the exit status tells."""
+oneshot.py [--parties=NAME,…] SCENARIO…, each ON_PORT/OTHERS/PROCESSES/RUNS. Prints Markdown; what goes
+wrong goes to standard error, and the exit status tells."""
 import os
 import re
 import statistics
@@ -81,6 +81,15 @@ def measure(runs):
     return times
 
 
+def choose(names):
+    """Only these, and bindtrace."""
+    wrong = [name for name in names if name not in PARTIES]
+    if wrong:
+        sys.exit(f"not ok no such party: {wrong[0]}")
+    for name in [name for name in PARTIES if name not in names and name != "bindtrace"]:
+        del PARTIES[name]
+
+
 def first_runs():
     """From disk; bindtrace's has all of the kernel's types to read. After it they are kept."""
     return measure(1)
@@ -132,8 +141,11 @@ def table(head, rows):
 def main():
     times, parts = [], []
     time.sleep(3)  # what a kernel still does when it has just started goes into no figure
+    scenarios = sys.argv[1:]
+    if scenarios and scenarios[0].startswith("--parties="):
+        choose(scenarios.pop(0).partition("=")[2].split(","))
     first = first_runs()
-    for text in sys.argv[1:]:
+    for text in scenarios:
         *scenario, runs = [int(word) for word in text.split("/")]
         with Crowd(*scenario) as pid:
             check_answer(text, scenario[0], pid)
@@ -142,11 +154,13 @@ def main():
             times.append([label(*scenario)] + [cell(result[name], None if name == "bindtrace" else own)
                                                for name in PARTIES])
             part = phases()
-            parts.append([label(*scenario)] + [f"{part[name]:.2f}" for name in PHASES.values()])
+            parts.append([label(*scenario)] + [f"{part[name]:.3f}" if part[name] < 1 else f"{part[name]:.2f}"
+                                               for name in PHASES.values()])
         print(f"ok {text}: {times[-1][1:]} {parts[-1][1:]}", file=sys.stderr)
     table(PARTIES, times)
     table(PHASES.values(), parts)
-    print(f"First run after the boot: bindtrace {first['bindtrace'][0]:.0f}, ss {first['ss'][0]:.0f}.")
+    print("First run after the boot: " +
+          ", ".join(f"{name} {first[name][0]:.0f}" for name in PARTIES if name in ("bindtrace", "ss")) + ".")
     return 1 if failures else 0
 
 

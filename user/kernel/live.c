@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../../bpf/wire.h"
+#include "../clock.h"
 #include "conflict.skel.h"
 #include "descend.h"
 #include "detach.h"
@@ -195,20 +196,12 @@ static int set_ports(const struct live *live, const struct port_set *ports)
 	return 0;
 }
 
-static uint64_t boottime_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 static int set_pid(void *ctx, pid_t pid)
 {
 	const struct live *live = ctx;
 	const struct conflict_bpf *skel = live->skel;
 	uint32_t key = pid;
-	uint64_t now = boottime_ns();
+	uint64_t now = (uint64_t)clock__since_boot_ns();
 	uint8_t one = 1;
 	int err = skel->rodata->reader_pidns
 			  ? bpf_map_update_elem(bpf_map__fd(skel->maps.asked), &key, &now, BPF_ANY)
@@ -303,14 +296,6 @@ static void note_present(const struct live *live)
 	bpf_link__destroy(link);
 }
 
-static int64_t monotonic_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
-
 static int on_record(void *ctx, void *data, size_t size)
 {
 	struct live *live = ctx;
@@ -318,7 +303,7 @@ static int on_record(void *ctx, void *data, size_t size)
 
 	if (err)
 		return err;
-	return monotonic_ns() < live->drain_until_ns ? 0 : -EAGAIN;
+	return clock__monotonic_ns() < live->drain_until_ns ? 0 : -EAGAIN;
 }
 
 static int load(struct live *live, const struct live_filter *filter, enum hook_kind kind,
@@ -486,7 +471,7 @@ int live__drain(struct live *live, live_record_fn fn, void *ctx)
 
 	live->fn = fn;
 	live->ctx = ctx;
-	live->drain_until_ns = monotonic_ns() + DRAIN_MAX_NS;
+	live->drain_until_ns = clock__monotonic_ns() + DRAIN_MAX_NS;
 	n = ring_buffer__consume(live->ring);
 	if (n == -EAGAIN)
 		return 1;

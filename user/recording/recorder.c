@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "../clock.h"
 #include "../options.h"
 #include "layout.h"
 #include "pack.h"
@@ -22,14 +23,6 @@ struct recorder {
 };
 
 /* ---- the header --------------------------------------------------------------------------- */
-
-static int64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
-}
 
 /* Stays empty where /proc is not mounted. */
 static void read_boot_id(char *text, size_t size)
@@ -56,8 +49,8 @@ void recording_header__here(struct recording_header *ret)
 		snprintf(ret->machine, sizeof(ret->machine), "%s", name.machine);
 	}
 	read_boot_id(ret->boot_id, sizeof(ret->boot_id));
-	ret->realtime_ns = clock_ns(CLOCK_REALTIME);
-	ret->monotonic_ns = clock_ns(CLOCK_MONOTONIC);
+	ret->realtime_ns = clock__now_ns();
+	ret->monotonic_ns = clock__monotonic_ns();
 }
 
 /* ---- bytes into the file ------------------------------------------------------------------ */
