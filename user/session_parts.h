@@ -37,13 +37,13 @@ struct session {
 	unsigned told_to_stop; /* by so many signals */
 };
 
-/* ---- session_open.c: the hooks, and what explains their records ---------------------------- */
+/* ---- session_open.c: the hooks, and what explains their records ---- */
 
 /* 0, or an exit status of what has been told. */
 int session__open_live(struct session *session);
 enum exit_status session__refuse_lack(enum features_lack lack, enum exit_status status);
 
-/* ---- session_report.c: from records to reports, and what is lost on the way ------------------ */
+/* ---- session_report.c: from records to reports, and what is lost on the way ---- */
 
 /* What is in the ring, and what is due. 0, 1 when there may be more, or -errno. */
 int session__drain(struct session *session);
