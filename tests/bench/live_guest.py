@@ -5,6 +5,7 @@
 Each round goes through the parties, with nothing attached before and after each, so that what
 drifts meets all of them. A party is stopped (SIGSTOP) while the clock runs: the figures are what
 the callers pay; what the reader pays afterwards is a row of its own. Prints Markdown."""
+import json
 import os
 import re
 import signal
@@ -14,7 +15,11 @@ import sys
 import time
 
 COST, HOOK = "/test/live_cost", "/test/live_hook"
-TOOL, SNOOP = "/test/bindtrace", "/test/bindsnoop"
+TOOL = "/test/bindtrace"
+SNOOP = ["/test/snoop/ld-linux-x86-64.so.2", "--library-path", "/test/snoop",
+         "/test/snoop/bindsnoop"]
+EVENTS = 200000  # for the memory
+IDLE_NS = 1000000  # bindsnoop wakes up ten times a second
 LABELS = {
     "tcp_bind": "bind() to a free TCP port",
     "udp_bind": "bind() to a free UDP port",
@@ -35,6 +40,8 @@ HOOKS = {
     "`sched_process_fork`": ["tp_fork_exe"],
     "`sched_process_exec`": ["tp_exec"],
 }
+# On the conflict test, where the kernel holds the bucket's lock.
+LOCKED, LOCKED_5_10 = ["fexit_bind_conflict_5", "fexit_addr_any_conflict"], ["fexit_bind_conflict_4"]
 
 
 def fail(what):
@@ -85,11 +92,20 @@ class Party:
             return log.read()
 
     def settle(self):
-        """Until it has nothing left to do."""
-        before = None
-        while before != cpu_ns(self.process.pid):
+        """Until it has nothing left to do but to look whether there is anything."""
+        before = -IDLE_NS
+        while cpu_ns(self.process.pid) - before >= IDLE_NS:
             before = cpu_ns(self.process.pid)
             time.sleep(0.5)
+
+    def measure_and_kill(self, operations, calls):
+        """What it would have to say afterwards, of 50,000 sockets, is long and not measured."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            return measure(operations, calls)
+        finally:
+            self.process.kill()
+            self.end()
 
     def measure(self, operations, calls):
         self.process.send_signal(signal.SIGSTOP)
@@ -103,15 +119,16 @@ class Party:
         self.process.stdin.close()
         self.process.terminate()
         self.process.wait()
+        time.sleep(1)  # the kernel frees programs and their trampolines later
 
 
-def bindtrace():
-    return Party([TOOL, "--json"], lambda party: '"type":"start"' in party.said())
+def bindtrace(*options):
+    return Party([TOOL, "--json", *options], lambda party: '"type":"start"' in party.said())
 
 
 def bindsnoop():
     before = kprobes()
-    return Party([SNOOP], lambda party: kprobes() >= before + 4)
+    return Party(SNOOP, lambda party: kprobes() >= before + 4)
 
 
 def some_hooks(programs):
@@ -167,10 +184,14 @@ def why_not(party):
     return (lines or ["it ended"])[-1].strip()
 
 
-def compare(rounds, calls, small):
+def under_lock():
+    """The hooks that run with the bucket's lock held, alone."""
+    return some_hooks(LOCKED if known_programs(LOCKED[1:]) else LOCKED_5_10)
+
+
+def compare(rounds, calls):
     parties = {"bindtrace": bindtrace, "bindsnoop": bindsnoop}
-    results = {name: Results() for name in parties}
-    absent = {}
+    results, absent = {name: Results() for name in parties}, {}
     for _ in range(rounds):
         for name, make in parties.items():
             if name in absent:
@@ -178,28 +199,44 @@ def compare(rounds, calls, small):
             failed = one(results[name], make, OFTEN, calls)
             if failed:
                 absent[name] = why_not(failed)
-    for _ in range(1 if small else max(1, rounds // 4)):
-        if not small:
-            one(results["bindtrace"], bindtrace, CROWDED, calls)
-            if "bindsnoop" not in absent:
-                one(results["bindsnoop"], bindsnoop, CROWDED, calls)
     return results, absent
 
 
-def print_table(results, absent):
+def compare_crowded(calls, absent):
+    """Once: 50,000 sockets are long to make, and nothing is attached before all and after all."""
+    parties = {"bindtrace": bindtrace, "lock": under_lock, "bindsnoop": bindsnoop}
+    operations = ["refused_1", *CROWDED]
+    results, during = {name: Results() for name in parties}, {}
+    before = measure(operations, calls)
+    for name in parties.keys() - absent.keys():
+        party = parties[name]()
+        if not party.start():
+            fail(party.said())
+        during[name] = party.measure_and_kill(operations, calls)
+    after = measure(operations, calls)
+    for name, values in during.items():
+        results[name].put(before, values, after)
+    return results
+
+
+def print_rows(names, results):
     mine, theirs = results["bindtrace"], results["bindsnoop"]
-    print("| call | nothing attached | bindtrace adds | bindsnoop adds |")
-    print("| --- | ---: | ---: | ---: |")
-    for name, label in LABELS.items():
-        if name in mine.added:
-            print(f"| {label} | {mine.base_of(name):,.0f} | {mine.row(name)} | {theirs.row(name)} |")
-    for name, why in absent.items():
-        print(f"\n`{name}` does not load on this kernel: `{why}`")
-    if set(CROWDED) <= set(mine.added):
-        walk = mine.base_of(CROWDED[1]) - mine.base_of(CROWDED[0])
-        hook = max(mine.added_of(x) for x in CROWDED)
-        print(f"\nThe kernel's own walk of those 50,000: {walk:,.0f}. All that the hooks do at a "
-              f"refusal, with or without the lock: {hook:,.0f}, {100 * hook / walk:.0f} % of it.")
+    for name in names:
+        print(f"| {LABELS[name]} | {mine.base_of(name):,.0f} | {mine.row(name)} | "
+              f"{theirs.row(name)} |")
+
+
+def print_lock(results):
+    """How long the hooks hold the lock on, next to the kernel's walk under it."""
+    mine, lock = results["bindtrace"], results["lock"]
+    walk = mine.base_of(CROWDED[1]) - mine.base_of(CROWDED[0])
+    print(f"\nThe kernel's own walk of those 50,000, under the bucket's lock: {walk:,.0f}. What the "
+          "hooks add under it:\n")
+    print("| sockets on the port | the kernel looks at | hooks under the lock |")
+    print("| --- | ---: | ---: |")
+    for name, crowd, looked in (("refused_1", "1", "1"), (CROWDED[0], "50,000", "1"),
+                                (CROWDED[1], "50,000", "50,000")):
+        print(f"| {crowd} | {looked} | {lock.added_of(name):+,.0f} |")
 
 
 def known_programs(names):
@@ -230,24 +267,46 @@ def status_kb(pid, key):
         return next(int(line.split()[1]) for line in lines if line.startswith(key + ":"))
 
 
-def memory(calls):
+def reader_cost(calls, *options):
+    """What the reader runs for one refusal, alone with what has been put down for it."""
+    party = bindtrace(*options)
+    if not party.start():
+        fail(party.said())
+    spent = cpu_ns(party.process.pid)
+    party.measure(["refused_1"], 2 * calls)  # half as many, by its divisor
+    spent = cpu_ns(party.process.pid) - spent
+    party.end()
+    return spent / calls
+
+
+def memory(events):
+    """Resident, in KB, at the start and after each quarter; and what the run said at its end."""
     party = bindtrace()
     if not party.start():
         fail(party.said())
-    pid, before = party.process.pid, status_kb(party.process.pid, "VmRSS")
-    spent, n = cpu_ns(pid), 10 * calls
-    party.measure(["refused_1"], 2 * n)
-    spent = cpu_ns(pid) - spent
-    print(f"\nA report costs the reader {spent / n:,.0f}. Resident: {before:,} KB at the start, "
-          f"{status_kb(pid, 'VmRSS'):,} KB after {n:,} reports.")
+    pid = party.process.pid
+    resident = [status_kb(pid, "VmRSS")]
+    for _ in range(4):
+        measure(["refused_1"], events // 2)
+        party.settle()
+        resident.append(status_kb(pid, "VmRSS"))
     maps = subprocess.run(["bpftool", "map", "show", "--json"], check=True,
                           stdout=subprocess.PIPE).stdout
     party.end()
-    return maps
+    return resident, json.loads(party.said().splitlines()[-1]), maps
+
+
+def print_reader(calls, events):
+    each, folded = reader_cost(calls, "--fold", "0"), reader_cost(10 * calls)
+    resident, stop, maps = memory(events)
+    kb = ", ".join(f"{x:,}" for x in resident[1:])
+    print(f"\nA refusal costs the reader {each:,.0f}, and {folded:,.0f} where it is folded. Resident: "
+          f"{resident[0]:,} KB at the start; {kb} KB after each quarter of {stop['seen']:,} refusals, "
+          f"of which {stop['lost']:,} were lost.")
+    print_maps(maps)
 
 
 def print_maps(text):
-    import json  # pylint: disable=import-outside-toplevel
     print("\n| map | entries | KB |")
     print("| --- | ---: | ---: |")
     total = 0
@@ -266,13 +325,21 @@ def main():
     measure([*OFTEN], calls)  # what comes first is slower
     print(f"Linux {os.uname().release}, {time.strftime('%Y-%m-%d')}, {rounds} rounds of {calls} "
           "calls\n")
-    results, absent = compare(rounds, calls, small)
+    print("| call | nothing attached | bindtrace adds | bindsnoop adds |")
+    print("| --- | ---: | ---: | ---: |")
+    results, absent = compare(rounds, calls)
     if "bindtrace" in absent:
         fail(absent["bindtrace"])
-    print_table(results, absent)
+    print_rows(OFTEN, results)
+    if not small:
+        crowded = compare_crowded(calls, absent)
+        print_rows(CROWDED, crowded)
+        print_lock(crowded)
+    for name, why in absent.items():
+        print(f"\n`{name}` does not load on this kernel: `{why}`")
     if not small and "brief" not in sys.argv[3:]:
         hook_shares(rounds, calls)
-    print_maps(memory(calls))
+    print_reader(calls, 1000 if small else EVENTS)
 
 
 if __name__ == "__main__":
