@@ -44,6 +44,12 @@ static __always_inline bool compat__nested_buckets(void)
 	return bpf_core_field_exists(((struct inet_bind_bucket *)0)->bhash2);
 }
 
+/* 6.1 (28044fc1d495 "net: Add a bhash2 table hashed by port and address"). */
+static __always_inline bool compat__has_address_buckets(void)
+{
+	return bpf_core_type_exists(struct inet_bind2_bucket);
+}
+
 /*
  * 6.1 moved the tables behind the network namespace (d1e5e6408b30): sk_prot has none for TCP then,
  * but still has its own for DCCP up to 6.12.

@@ -51,6 +51,71 @@ static __always_inline bool harmless(const struct wire_sock *binder, struct sock
 	       BPF_CORE_READ_BITFIELD_PROBED(other, skc_reuse);
 }
 
+/* Two local addresses that one socket could not have without the other's being in its way. */
+static __always_inline bool may_overlap(const struct wire_sock *a, const struct wire_sock *b)
+{
+	if (a->family != b->family && (a->flags | b->flags) & WIRE_SOCK_V6ONLY)
+		return false;
+	if (!a->v4_word_be || !b->v4_word_be) /* a wildcard, of IPv6 as well */
+		return true;
+	return a->v4_word_be == b->v4_word_be &&
+	       (a->family != b->family || sock__same_address(a->local, b->local));
+}
+
+/*
+ * Has the kernel stopped at this one? Only how long the hook looks on depends on it: user space has
+ * the kernel's rules in full.
+ */
+static __always_inline bool stops_kernel(const struct wire_sock *binder,
+					 const struct wire_sock *other)
+{
+	if (binder->flags & other->flags & WIRE_SOCK_REUSEPORT &&
+	    (other->state == BT_TCP_TIME_WAIT || other->uid == binder->uid))
+		return false;
+	if (binder->ifindex && other->ifindex && binder->ifindex != other->ifindex)
+		return false;
+	return may_overlap(binder, other);
+}
+
+/* From 6.1 on the kernel looks for one address among the sockets of that and of the wildcard. */
+static __always_inline bool kernel_skips(const struct wire_sock *binder, struct sock_common *other)
+{
+	__u64 address[2];
+	__u32 v4;
+
+	if (!compat__has_address_buckets() || !binder->v4_word_be)
+		return false;
+	v4 = BPF_CORE_READ(other, skc_rcv_saddr);
+	if (v4 != binder->v4_word_be)
+		return v4 != 0;
+	if (binder->family != BT_AF_INET6 || BPF_CORE_READ(other, skc_family) != BT_AF_INET6)
+		return false;
+	bpf_core_read(address, sizeof(address), &other->skc_v6_rcv_saddr);
+	return !sock__same_address((const __u8 *)address, binder->local);
+}
+
+/* Into the record. False: it is full, and this one is no listener. */
+static __always_inline bool put(struct scratch *scratch, struct sock_common *common)
+{
+	struct wire_conflict *event = &scratch->event;
+	__u32 n = event->n_socks;
+	struct wire_sock *out;
+
+	if (n >= WIRE_MAX_SOCKS) {
+		scratch->overflow = 1;
+		if (BPF_CORE_READ(common, skc_state) != BT_TCP_LISTEN)
+			return false;
+		n = WIRE_MAX_SOCKS - 1 - (scratch->late_listeners++ & 7);
+	}
+	out = &event->socks[n & (WIRE_MAX_SOCKS - 1)];
+	sock__read(common, out);
+	if (event->n_socks < WIRE_MAX_SOCKS)
+		event->n_socks = n + 1;
+	if (stops_kernel(&event->binder, out))
+		scratch->past_kernel = 1;
+	return true;
+}
+
 /*
  * One socket. When the record is full it goes on for listeners only, which take the last places:
  * they block whatever the options, and sit at the end of the list behind what they have served.
@@ -59,28 +124,20 @@ __attribute__((noinline)) int capture_step(__u32 slot)
 {
 	struct scratch *scratch = scratch__get(slot);
 	struct sock_common *common;
-	struct wire_sock *out;
-	__u32 n;
 
 	if (!scratch)
 		return 1;
-	n = scratch->event.n_socks;
 	common = walk__locked_step(&scratch->walk);
 	if (!common)
 		return scratch->walk.done | scratch->walk.torn;
-	scratch->event.visited++;
-	if (harmless(&scratch->event.binder, common))
-		return 0;
-	if (n >= WIRE_MAX_SOCKS) {
-		scratch->overflow = 1;
-		if (BPF_CORE_READ(common, skc_state) != BT_TCP_LISTEN)
-			return 0;
-		n = WIRE_MAX_SOCKS - 1 - (scratch->late_listeners++ & 7);
+	if (scratch->past_kernel || kernel_skips(&scratch->event.binder, common)) {
+		if (!scratch->looks_left)
+			return 1;
+		scratch->looks_left--;
 	}
-	out = &scratch->event.socks[n & (WIRE_MAX_SOCKS - 1)];
-	sock__read(common, out);
-	if (scratch->event.n_socks < WIRE_MAX_SOCKS)
-		scratch->event.n_socks = n + 1;
+	scratch->event.visited++;
+	if (!harmless(&scratch->event.binder, common) && !put(scratch, common))
+		scratch->past_kernel = 1; /* it may have stopped here: nobody has looked */
 	return 0;
 }
 
@@ -111,6 +168,8 @@ static __always_inline int capture(struct sock *sk, struct inet_bind_bucket *tb)
 
 	scratch->overflow = 0;
 	scratch->late_listeners = 0;
+	scratch->past_kernel = 0;
+	scratch->looks_left = CAPTURE_MAX_MORE;
 	walk__begin(&scratch->walk, tb);
 	for (__u32 i = 0; i < CAPTURE_MAX_STEPS; i++) {
 		if (capture_step(slot))

@@ -12,6 +12,12 @@
 /* Sockets looked at by one hook; the kernel has just walked the same list itself. */
 #define CAPTURE_MAX_STEPS 512
 
+/*
+ * Of those, sockets that the kernel itself has not looked at. The bucket's lock is held meanwhile:
+ * enough for a record to be complete, no more.
+ */
+#define CAPTURE_MAX_MORE WIRE_MAX_SOCKS
+
 /* Hooks that may be under way on one CPU at a time: one that runs unlocked may be preempted. */
 #define MAX_SCRATCHES 4
 
@@ -61,6 +67,8 @@ struct scratch {
 	__s32 busy; /* users of this slot: see scratch__acquire() */
 	__u32 overflow;
 	__u32 late_listeners;
+	__u32 past_kernel; /* beyond the socket at which the kernel has stopped */
+	__u32 looks_left;  /* of CAPTURE_MAX_MORE */
 	__u32 pad;
 	struct wire_conflict event;
 	struct walk walk;

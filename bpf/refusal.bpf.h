@@ -3,7 +3,8 @@
  * Refusals that no conflict test of an explicit port explains: ports exhausted, an address that is
  * not this host's, missing privilege, a policy; and connect().
  *
- * These hooks run on the way out of calls that mostly succeed, so they look at the result first.
+ * These hooks run on the way out of calls that mostly succeed, so they look at the result first;
+ * the rest is a function of its own, whose stack and registers a success doesn't pay for.
  */
 #ifndef BINDTRACE_REFUSAL_BPF_H
 #define BINDTRACE_REFUSAL_BPF_H
@@ -52,8 +53,8 @@ static __always_inline int refused(struct sock *sk, const struct user_address *a
 }
 
 /* As refused(), of an address that the kernel has copied from the user. */
-static __always_inline int refused_at(struct sock *sk, const void *uaddr, __s32 error, __u8 syscall,
-				      __u8 stage)
+static __noinline int refused_at(struct sock *sk, const void *uaddr, __s32 error, __u8 syscall,
+				 __u8 stage)
 {
 	struct user_address addr = {};
 
@@ -90,12 +91,12 @@ static __always_inline bool udp_over_port(struct sock *sk, __s32 error,
 }
 
 /* TCP's refusals over a port have been reported by its test already. */
-static __always_inline int bind_ended(struct sock *sk, const void *uaddr, __s32 error)
+static __noinline int bind_ended(struct sock *sk, const void *uaddr, __s32 error)
 {
 	struct user_address addr = {};
 
 	if (!error)
-		return want_all ? succeeded(sk) : 0;
+		return succeeded(sk);
 	if (error > 0 || was_reported(sk))
 		return 0;
 	if (bpf_probe_read_kernel(&addr, sizeof(addr), uaddr))
@@ -108,7 +109,11 @@ static __always_inline int bind_ended(struct sock *sk, const void *uaddr, __s32 
 /* (sk, uaddr, addr_len, flags) */
 static __always_inline int bind_returned(__u64 *ctx)
 {
-	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], AS_INT(ctx[4]));
+	__s32 error = AS_INT(ctx[4]);
+
+	if (!error && !want_all)
+		return 0;
+	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], error);
 }
 
 SEC("?fexit/__inet_bind")
@@ -156,16 +161,20 @@ int fexit_sctp_bind6(__u64 *ctx)
 SEC("?fexit/ping_bind")
 int fexit_ping_bind(__u64 *ctx)
 {
-	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], AS_INT(ctx[3]));
+	__s32 error = AS_INT(ctx[3]);
+
+	if (!error && !want_all)
+		return 0;
+	return bind_ended((struct sock *)ctx[0], (const void *)ctx[1], error);
 }
 
 /* listen() on a socket without a port looks for a free one; of a bound one the test reports. */
-static __always_inline int listen_returned(struct sock *sk, __s32 error)
+static __noinline int listen_refused(struct sock *sk, __s32 error)
 {
 	struct scratch *scratch;
 	__u32 slot = 0;
 
-	if (error >= 0 || was_reported(sk))
+	if (was_reported(sk))
 		return 0;
 	scratch = event__begin(sk, 0, &slot);
 	if (!scratch)
@@ -182,38 +191,40 @@ static __always_inline int listen_returned(struct sock *sk, __s32 error)
 SEC("?fexit/inet_csk_listen_start")
 int fexit_listen_start_2(__u64 *ctx)
 {
-	return listen_returned((struct sock *)ctx[0], AS_INT(ctx[2]));
+	return AS_INT(ctx[2]) < 0 ? listen_refused((struct sock *)ctx[0], AS_INT(ctx[2])) : 0;
 }
 
 SEC("?fexit/inet_csk_listen_start")
 int fexit_listen_start_1(__u64 *ctx)
 {
-	return listen_returned((struct sock *)ctx[0], AS_INT(ctx[1]));
+	return AS_INT(ctx[1]) < 0 ? listen_refused((struct sock *)ctx[0], AS_INT(ctx[1])) : 0;
+}
+
+static __noinline int lsm_refused(struct socket *socket, const void *uaddr, __s32 error,
+				  __u8 syscall)
+{
+	return refused_at(BPF_CORE_READ(socket, sk), uaddr, error, syscall, WIRE_STAGE_LSM);
 }
 
 /* security_socket_bind(sock, address, addrlen): an LSM said no. */
 SEC("?fexit/security_socket_bind")
 int fexit_security_bind(__u64 *ctx)
 {
-	struct socket *socket = (struct socket *)ctx[0];
 	__s32 error = AS_INT(ctx[3]);
 
 	if (error >= 0)
 		return 0;
-	return refused_at(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_BIND,
-			  WIRE_STAGE_LSM);
+	return lsm_refused((struct socket *)ctx[0], (const void *)ctx[1], error, WIRE_BIND);
 }
 
 SEC("?fexit/security_socket_connect")
 int fexit_security_connect(__u64 *ctx)
 {
-	struct socket *socket = (struct socket *)ctx[0];
 	__s32 error = AS_INT(ctx[3]);
 
 	if (error >= 0)
 		return 0;
-	return refused_at(BPF_CORE_READ(socket, sk), (const void *)ctx[1], error, WIRE_CONNECT,
-			  WIRE_STAGE_LSM);
+	return lsm_refused((struct socket *)ctx[0], (const void *)ctx[1], error, WIRE_CONNECT);
 }
 
 /*
@@ -298,15 +309,13 @@ __attribute__((noinline)) int tuple_step(__u32 slot)
 }
 
 /* __inet_hash_connect(): no four-tuple left, or the one of the port that the socket is bound to. */
-static __always_inline int connect_returned(struct sock *sk, __s32 error)
+static __noinline int connect_refused(struct sock *sk, __s32 error)
 {
 	struct wire_conflict *event;
 	struct scratch *scratch;
 	__u32 slot = 0;
 	__u16 port;
 
-	if (error >= 0)
-		return 0;
 	port = BPF_CORE_READ(sk, __sk_common.skc_num);
 	scratch = event__begin(sk, port, &slot);
 	if (!scratch)
@@ -343,14 +352,14 @@ static __always_inline int connect_returned(struct sock *sk, __s32 error)
 SEC("?fexit/__inet_hash_connect")
 int fexit_hash_connect_4(__u64 *ctx)
 {
-	return connect_returned((struct sock *)ctx[1], AS_INT(ctx[4]));
+	return AS_INT(ctx[4]) < 0 ? connect_refused((struct sock *)ctx[1], AS_INT(ctx[4])) : 0;
 }
 
 /* 6.18: (death_row, sk, port_offset, hash_port0, check) */
 SEC("?fexit/__inet_hash_connect")
 int fexit_hash_connect_5(__u64 *ctx)
 {
-	return connect_returned((struct sock *)ctx[1], AS_INT(ctx[5]));
+	return AS_INT(ctx[5]) < 0 ? connect_refused((struct sock *)ctx[1], AS_INT(ctx[5])) : 0;
 }
 
 #endif

@@ -48,7 +48,7 @@ SUITES = [
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_record.record, test_hostile.hostile, test_wait.wait_end,
-    test_memory.memory, test_crowd.churn, test_crowd.crowd, test_faults.faults,
+    test_memory.memory, test_crowd.churn, test_crowd.holds, test_crowd.crowd, test_faults.faults,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Very many sockets on one port, and sockets that come and go while binds are refused."""
+import contextlib
 import os
 import re
 
+from child import sock
 from harness import check, same
 from state import Bind, State, marker, new_port, refused
 from tool import PAIR, Shared, Tracer, run
@@ -66,6 +68,42 @@ def churn(selected):
     if selected("crowd.churn"):
         tracer = Tracer("--cross-check")
         yield "crowd.churn", lambda: check_churn(tracer)
+
+
+def check_hold(others, at, reuseaddr, evidence, total):
+    """What the hook looks at with the lock held: what the kernel has, and a record's worth more."""
+    port = new_port()
+    with contextlib.ExitStack() as stack:
+        Shared.get()
+        first = stack.enter_context(sock("127.0.0.1", port, reuseaddr=True))
+        for _ in range(others):
+            stack.enter_context(sock(at, port, reuseaddr=True))
+        if reuseaddr:
+            first.listen(1)  # and sits behind all others, which could not block
+        with Bind(port, address="127.0.0.1", reuseaddr=reuseaddr) as bind:
+            same("result", bind.result, "EADDRINUSE")
+            line = bind.conflict()
+    same("blockers_total", line["blockers_total"], total)
+    check(line["evidence"] in evidence, f"evidence: {line['evidence']}")
+    check(line["cross_check"] is not False, "the kernel has named another one")
+
+
+HOLDS = {
+    # A record full: all of them, from under the lock.
+    "record": lambda: check_hold(63, "127.0.0.1", False, ["exact"], 64),
+    # The kernel has stopped at the first one.
+    "past_record": lambda: check_hold(300, "127.0.0.1", False, ["walked"], 301),
+    # The kernel has gone through all of them.
+    "listener_last": lambda: check_hold(300, "127.0.0.1", True, ["exact"], 1),
+    # From 6.1 on it has not looked at those of another address.
+    "elsewhere": lambda: check_hold(300, "127.0.0.2", False, ["exact", "walked"], 1),
+}
+
+
+def holds(selected):
+    for name, test in HOLDS.items():
+        if selected(f"hold.{name}"):
+            yield f"hold.{name}", test
 
 
 def time_waits(port):
