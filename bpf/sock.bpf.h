@@ -105,6 +105,13 @@ static __always_inline void sock__read(struct sock_common *common, struct wire_s
 		sock__read_full((struct sock *)common, out);
 }
 
+static __always_inline bool sock__same_address(const __u8 a[16], const __u8 b[16])
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
 static __always_inline void bucket__read(struct inet_bind_bucket *tb, struct wire_bucket *out)
 {
 	out->id = (__u64)tb;
