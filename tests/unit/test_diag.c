@@ -582,6 +582,7 @@ static void test_other_options(void **state)
 	if (!may_duplicate(child)) {
 		assert_int_equal(diag__read_options(&snap), 1);
 		assert_int_equal(snap.socks[0].reuseaddr, TRI_UNKNOWN);
+		snapshot__free(&snap);
 		skip();
 	}
 	assert_int_equal(diag__read_options(&snap), 0);
