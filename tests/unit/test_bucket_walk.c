@@ -335,7 +335,7 @@ static void test_another(void **state)
 	for_both(is_another);
 }
 
-/* connect(): from the wildcard's address bucket to one that has been walked already. */
+/* connect(): from the wildcard's address bucket to another one, walked already or not yet. */
 static void to_another_bucket(void *ctx, int run)
 {
 	struct world *world = ctx;
@@ -343,23 +343,31 @@ static void to_another_bucket(void *ctx, int run)
 	if (run != world->at_run)
 		return;
 	fake_unlink(&world->socks[0].bind_node);
-	put(world, 0, 0);
+	put(world, 0, world->times);
+}
+
+static void moves(int from, int to, int at_run)
+{
+	static struct world world;
+
+	make(&world, true);
+	add_all(&world, 30);
+	fake_unlink(&world.socks[0].bind_node);
+	put(&world, 0, from);
+	world.gather.before_run = to_another_bucket;
+	world.at_run = at_run;
+	world.times = to;
+	assert_int_equal(run(&world), 0);
+	assert_seen(&world, 0, 30);
+	drop(&world);
 }
 
 static void test_moves(void **state)
 {
-	static struct world world;
-
 	for (int at = 1; at <= 4; at++) {
-		make(&world, true);
-		add_all(&world, 30);
-		fake_unlink(&world.socks[0].bind_node);
-		put(&world, 0, 2);
-		world.gather.before_run = to_another_bucket;
-		world.at_run = at;
-		assert_int_equal(run(&world), 0);
-		assert_seen(&world, 0, 30);
-		drop(&world);
+		moves(2, 0, at);
+		moves(0, 2, at);
+		moves(1, 2, at);
 	}
 }
 

@@ -194,6 +194,8 @@ static int walk_changed(struct bucket_walk *walk, const struct fronts *now, stru
 
 		if (front && front->first == now->all[i].first)
 			continue;
+		/* What has moved from one list to the next meanwhile is in both. */
+		walk->revisited |= front || known->n;
 		*ret_changed = true;
 		front = front ?: fronts__add(known, now->all[i].bucket, 0);
 		if (!front)
