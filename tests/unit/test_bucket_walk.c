@@ -100,8 +100,7 @@ static int run(struct world *world)
 {
 	int end = bucket_walk__run(&world->walk, (uint64_t)&world->tb);
 
-	if (world->walk.revisited)
-		snapshot__drop_duplicates(&world->snap);
+	snapshot__drop_duplicates(&world->snap);
 	return end;
 }
 
@@ -259,6 +258,31 @@ static void moves_to_front(struct world *world)
 static void test_front(void **state)
 {
 	for_both(moves_to_front);
+}
+
+/* Bound anew while it is copied: its successor is then what the list began with. */
+static void bound_anew(void *ctx, void *object)
+{
+	struct world *world = ctx;
+
+	if (object != &world->socks[5] || world->times++)
+		return;
+	fake_unlink(&world->socks[5].bind_node);
+	put(world, 5, 0);
+}
+
+static void goes_around(struct world *world)
+{
+	for (int i = 0; i < 20; i++)
+		add(world, i, 0);
+	world->gather.before_last = bound_anew;
+	assert_int_equal(run(world), 0);
+	assert_seen(world, 0, 20);
+}
+
+static void test_around(void **state)
+{
+	for_both(goes_around);
 }
 
 /* Its memory becomes another port's socket while it is copied. */
@@ -464,12 +488,12 @@ static void test_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quiet),	     cmocka_unit_test(test_resumes),
-		cmocka_unit_test(test_lost),	     cmocka_unit_test(test_front),
-		cmocka_unit_test(test_reused),	     cmocka_unit_test(test_another),
-		cmocka_unit_test(test_moves),	     cmocka_unit_test(test_lock),
-		cmocka_unit_test(test_never_still),  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_many_buckets),
+		cmocka_unit_test(test_quiet),	cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_lost),	cmocka_unit_test(test_front),
+		cmocka_unit_test(test_around),	cmocka_unit_test(test_reused),
+		cmocka_unit_test(test_another), cmocka_unit_test(test_moves),
+		cmocka_unit_test(test_lock),	cmocka_unit_test(test_never_still),
+		cmocka_unit_test(test_limit),	cmocka_unit_test(test_many_buckets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

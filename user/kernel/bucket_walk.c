@@ -75,7 +75,6 @@ static int resume(struct bucket_walk *walk, const struct trail *trail, struct ga
 		    !sock_copy__is_listed(&walk->tcp->sock, gather__record(walk->tcp->gather, 0),
 					  &walk->place))
 			continue;
-		walk->revisited |= back > 1;
 		span->link = one.link;
 		return 0;
 	}
@@ -116,7 +115,6 @@ static int walk_lap(struct bucket_walk *walk, uint64_t head, uint64_t *front, bo
 	*ret_more = *front && *front != before;
 	if (!*ret_more)
 		return 0;
-	walk->revisited |= before != 0;
 	return follow(walk, &span);
 }
 
@@ -194,8 +192,6 @@ static int walk_changed(struct bucket_walk *walk, const struct fronts *now, stru
 
 		if (front && front->first == now->all[i].first)
 			continue;
-		/* What has moved from one list to the next meanwhile is in both. */
-		walk->revisited |= front || known->n;
 		*ret_changed = true;
 		front = front ?: fronts__add(known, now->all[i].bucket, 0);
 		if (!front)

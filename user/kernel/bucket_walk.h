@@ -36,8 +36,7 @@ struct bucket_walk {
 	size_t limit;		 /* not more than so many are in it in the end, 0: no limit */
 	/* what the walk was like */
 	uint32_t n_torn;
-	bool torn;	/* something had gone from under it, or changed */
-	bool revisited; /* there may be duplicates */
+	bool torn; /* something had gone from under it, or changed */
 };
 
 /* Beside 0, all of it, and -errno. */
@@ -46,7 +45,11 @@ enum bucket_walk_end {
 	WALK_CUT,      /* the limit was reached */
 };
 
-/* Once through the bucket at the kernel's address tb. */
+/*
+ * Once through the bucket at the kernel's address tb. A socket may be added more than once: it has
+ * moved meanwhile, to another list or to the front, with the walk on it, which then goes through
+ * the list again. For snapshot__drop_duplicates(), which nobody may leave out.
+ */
 int bucket_walk__run(struct bucket_walk *walk, uint64_t tb);
 
 #endif

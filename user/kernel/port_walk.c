@@ -20,6 +20,17 @@ struct pass {
 	bool truncated;
 };
 
+/* A bucket that was made anew meanwhile is at the front again, and what is behind it comes twice.
+ */
+static bool is_known(const struct pass *pass, uint64_t id)
+{
+	for (uint32_t i = 0; i < pass->n_buckets; i++) {
+		if (pass->buckets[i].id == id)
+			return true;
+	}
+	return false;
+}
+
 /* The records of one run over the slot: the port's buckets. */
 static int take_buckets(struct pass *pass, uint16_t port, const struct gather_span *span)
 {
@@ -34,7 +45,8 @@ static int take_buckets(struct pass *pass, uint16_t port, const struct gather_sp
 			pass->walk.torn = true;
 			return WALK_LOST;
 		}
-		if (bucket.port != port || bucket_record__net(bind, record) != pass->table.net)
+		if (bucket.port != port || bucket_record__net(bind, record) != pass->table.net ||
+		    is_known(pass, bucket.id))
 			continue;
 		if (pass->n_buckets == WIRE_MAX_BUCKETS) {
 			pass->truncated = true;
@@ -90,7 +102,6 @@ static int walk_bucket(struct pass *pass, const struct wire_bucket *bucket)
 	int end = WALK_LOST, err = 0;
 
 	for (int i = 0; !err && same && end == WALK_LOST && i <= MAX_RESTARTS; i++) {
-		pass->walk.revisited |= i > 0;
 		end = bucket_walk__run(&pass->walk, bucket->id);
 		err = end < 0 ? end : check_bucket(pass, bucket, &same);
 	}
@@ -115,8 +126,7 @@ static int walk_buckets(struct pass *pass, struct snapshot *snap)
 		if (err)
 			return err;
 	}
-	if (pass->walk.revisited)
-		snapshot__drop_duplicates(snap);
+	snapshot__drop_duplicates(snap);
 	return 0;
 }
 

@@ -27,7 +27,7 @@ struct range {
 	struct snapshot *snap;
 	struct found *found; /* buckets */
 	size_t n, room;
-	bool raced, revisited;
+	bool raced;
 };
 
 static int add_found(struct range *range, const struct found *one)
@@ -144,7 +144,6 @@ static int walk_bucket(struct range *range, const struct found *one)
 
 		range->snap->n_socks = before;
 		err = bucket_walk__run(&walk, one->tb);
-		range->revisited |= walk.revisited;
 		range->snap->truncated |= err == WALK_CUT;
 		if (err < 0 || !walk.torn)
 			return err < 0 ? err : 0;
@@ -180,7 +179,6 @@ int range_walk__run(struct tcp_copy *tcp, int fd, uint16_t low, uint16_t high,
 	err = err ?: find_buckets(&range) ?: walk_buckets(&range);
 	free(range.found);
 	snap->evidence = range.raced ? EVIDENCE_RACED : EVIDENCE_WALKED;
-	if (range.revisited)
-		snapshot__drop_duplicates(snap);
+	snapshot__drop_duplicates(snap);
 	return err;
 }

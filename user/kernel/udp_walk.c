@@ -126,6 +126,9 @@ int udp_walk__run(struct udp_copy *udp, int fd, uint16_t port, struct snapshot *
 
 	for (int i = 0; i < MAX_PASSES && torn && !err; i++)
 		err = run_pass(&pass, fd, &torn);
+	/* One that has moved meanwhile, to the front or to another slot, may have been met twice.
+	 */
+	snapshot__drop_duplicates(snap);
 	snap->evidence = torn ? EVIDENCE_RACED : EVIDENCE_WALKED;
 	snap->truncated = torn;
 	return err;
