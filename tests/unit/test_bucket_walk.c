@@ -215,6 +215,24 @@ static void test_resumes(void **state)
 	for_both(resumes);
 }
 
+/* A minute after many connections were closed. */
+static void resumes_far_back(struct world *world)
+{
+	for (int i = 0; i < 300; i++)
+		add(world, i, 0);
+	world->gather.before_run = next_is_gone;
+	world->at_run = world->nested ? 2 : 1;
+	world->times = 60;
+	assert_int_equal(run(world), 0);
+	assert_true(world->walk.torn);
+	assert_seen(world, 0, 300 - 1 - WIRE_GATHER_BATCH);
+}
+
+static void test_far_back(void **state)
+{
+	for_both(resumes_far_back);
+}
+
 /* Every place to fall back to has gone. */
 static void is_lost(struct world *world)
 {
@@ -222,7 +240,7 @@ static void is_lost(struct world *world)
 		add(world, i, 0);
 	world->gather.before_run = next_is_gone;
 	world->at_run = world->nested ? 2 : 1;
-	world->times = 9;
+	world->times = WIRE_GATHER_BATCH;
 	assert_int_equal(run(world), WALK_LOST);
 	assert_true(world->walk.torn);
 }
@@ -488,12 +506,13 @@ static void test_many_buckets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_quiet),	cmocka_unit_test(test_resumes),
-		cmocka_unit_test(test_lost),	cmocka_unit_test(test_front),
-		cmocka_unit_test(test_around),	cmocka_unit_test(test_reused),
-		cmocka_unit_test(test_another), cmocka_unit_test(test_moves),
-		cmocka_unit_test(test_lock),	cmocka_unit_test(test_never_still),
-		cmocka_unit_test(test_limit),	cmocka_unit_test(test_many_buckets),
+		cmocka_unit_test(test_quiet),	     cmocka_unit_test(test_resumes),
+		cmocka_unit_test(test_far_back),     cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_front),	     cmocka_unit_test(test_around),
+		cmocka_unit_test(test_reused),	     cmocka_unit_test(test_another),
+		cmocka_unit_test(test_moves),	     cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_never_still),  cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_many_buckets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

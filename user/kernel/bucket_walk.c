@@ -7,14 +7,26 @@
 
 /* A list that changes faster than it can be walked is given up. */
 #define MAX_TORN 1000
-/* Nodes to fall back to when the last one visited has gone. */
-#define TRAIL 8
-
-/* The links of a list that have been visited last. */
+/* The links of a list that have been visited, to fall back to when the last one has gone. */
 struct trail {
-	uint64_t links[TRAIL];
-	uint32_t n;
+	uint64_t *links;
+	size_t n, room;
 };
+
+static int trail__add(struct trail *trail, uint64_t link)
+{
+	if (trail->n == trail->room) {
+		size_t room = trail->room ? 2 * trail->room : 2 * WIRE_GATHER_BATCH;
+		uint64_t *grown = realloc(trail->links, room * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		trail->links = grown;
+		trail->room = room;
+	}
+	trail->links[trail->n++] = link;
+	return 0;
+}
 
 static int gather_socks(const struct bucket_walk *walk, struct gather_span *span)
 {
@@ -50,23 +62,26 @@ static int take_records(struct bucket_walk *walk, const struct gather_span *span
 			return WALK_LOST;
 		wire.bucket = (__u8)walk->index;
 		err = take_sock(walk, &wire);
+		if (!err)
+			err = trail__add(trail, record[WIRE_WORD_OBJECT] +
+							(uint64_t)copy->plan.link_offset);
 		if (err)
 			return err;
-		trail->links[trail->n++ % TRAIL] =
-			record[WIRE_WORD_OBJECT] + (uint64_t)copy->plan.link_offset;
 	}
 	return 0;
 }
 
-/* Behind the newest node of the trail that is still where it was; those after it have gone. */
+/*
+ * Behind a node of the trail that is still where it was, the first of those 1, 2, 4, 8, … from its
+ * end: a thousand time-wait sockets may expire at once.
+ */
 static int resume(struct bucket_walk *walk, const struct trail *trail, struct gather_span *span)
 {
 	walk->torn = true;
 	if (++walk->n_torn > MAX_TORN)
 		return WALK_LOST;
-	for (uint32_t back = 1; back <= TRAIL && back <= trail->n; back++) {
-		struct gather_span one = {.link = trail->links[(trail->n - back) % TRAIL],
-					  .max = 1};
+	for (size_t back = 1; back <= trail->n; back *= 2) {
+		struct gather_span one = {.link = trail->links[trail->n - back], .max = 1};
 		int err = gather_socks(walk, &one);
 
 		if (err)
@@ -92,11 +107,13 @@ static int follow(struct bucket_walk *walk, struct gather_span *span)
 		if (err == WALK_LOST)
 			err = resume(walk, &trail, span);
 		if (err || !gather_span__goes_on(span))
-			return err;
+			break;
 		err = gather_socks(walk, span);
 		if (err)
-			return err;
+			break;
 	}
+	free(trail.links);
+	return err;
 }
 
 /*
