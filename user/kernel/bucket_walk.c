@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdlib.h>
+#include "../array.h"
 #include "bucket_walk.h"
 #include "decode.h"
 #include "fronts.h"
@@ -15,16 +16,12 @@ struct trail {
 
 static int trail__add(struct trail *trail, uint64_t link)
 {
-	if (trail->n == trail->room) {
-		size_t room = trail->room ? 2 * trail->room : 2 * WIRE_GATHER_BATCH;
-		uint64_t *grown = realloc(trail->links, room * sizeof(*grown));
+	uint64_t *links = array__room(trail->links, trail->n, &trail->room, sizeof(*links));
 
-		if (!grown)
-			return -ENOMEM;
-		trail->links = grown;
-		trail->room = room;
-	}
-	trail->links[trail->n++] = link;
+	if (!links)
+		return -ENOMEM;
+	trail->links = links;
+	links[trail->n++] = link;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../array.h"
 #include "descend.h"
 
 /*
@@ -34,16 +35,12 @@ static bool is_known(const struct family *family, pid_t pid)
 
 static int add(struct family *family, pid_t pid)
 {
-	if (family->n == family->room) {
-		size_t room = family->room ? 2 * family->room : 64;
-		pid_t *grown = realloc(family->pids, room * sizeof(*grown));
+	pid_t *pids = array__room(family->pids, family->n, &family->room, sizeof(*pids));
 
-		if (!grown)
-			return -ENOMEM;
-		family->pids = grown;
-		family->room = room;
-	}
-	family->pids[family->n++] = pid;
+	if (!pids)
+		return -ENOMEM;
+	family->pids = pids;
+	pids[family->n++] = pid;
 	return 0;
 }
 

@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <stdlib.h>
+#include "../array.h"
 #include "fronts.h"
 
 struct front *fronts__add(struct fronts *fronts, uint64_t bucket, uint64_t first)
 {
-	if (fronts->n == fronts->room) {
-		size_t room = fronts->room ? 2 * fronts->room : 16;
-		struct front *grown = realloc(fronts->all, room * sizeof(*grown));
+	struct front *all = array__room(fronts->all, fronts->n, &fronts->room, sizeof(*all));
 
-		if (!grown)
-			return NULL;
-		fronts->all = grown;
-		fronts->room = room;
-	}
-	fronts->all[fronts->n] = (struct front){bucket, first};
-	return &fronts->all[fronts->n++];
+	if (!all)
+		return NULL;
+	fronts->all = all;
+	all[fronts->n] = (struct front){bucket, first};
+	return &all[fronts->n++];
 }
 
 struct front *fronts__find(const struct fronts *fronts, uint64_t bucket, size_t *at)

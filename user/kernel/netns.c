@@ -14,6 +14,7 @@
 #include <linux/nsfs.h>
 #include <linux/sockios.h>
 
+#include "../array.h"
 #include "netns.h"
 
 static const char *const name_dirs[] = {"/run/netns", "/var/run/netns"};
@@ -164,16 +165,11 @@ static int add_entry(struct netns_list *list, uint64_t inode, const char *path, 
 			entry->pid = pid;
 		return 0;
 	}
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? list->cap * 2 : 16;
-
-		entry = reallocarray(list->entries, cap, sizeof(*entry));
-		if (!entry)
-			return -ENOMEM;
-		list->entries = entry;
-		list->cap = cap;
-	}
-	entry = &list->entries[list->n];
+	entry = array__room(list->entries, list->n, &list->cap, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	list->entries = entry;
+	entry += list->n;
 	*entry = (struct netns_entry){.inode = inode, .pid = pid, .path = strdup(path)};
 	if (!entry->path)
 		return -ENOMEM;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <stdlib.h>
+#include "../array.h"
 #include "range_walk.h"
 
 /* Attempts at a slot, or a port, during which nothing of it changed, before it is called raced. */
@@ -32,16 +33,12 @@ struct range {
 
 static int add_found(struct range *range, const struct found *one)
 {
-	if (range->n == range->room) {
-		size_t room = range->room ? 2 * range->room : 1024;
-		struct found *grown = realloc(range->found, room * sizeof(*grown));
+	struct found *found = array__room(range->found, range->n, &range->room, sizeof(*found));
 
-		if (!grown)
-			return -ENOMEM;
-		range->found = grown;
-		range->room = room;
-	}
-	range->found[range->n++] = *one;
+	if (!found)
+		return -ENOMEM;
+	range->found = found;
+	found[range->n++] = *one;
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../array.h"
 #include "types.h"
 #include "type_names.h"
 
@@ -121,27 +122,15 @@ static long extra_size(const struct btf_type *type)
 	}
 }
 
-static int grow(void *array, size_t n, size_t *max, size_t size)
-{
-	void **where = array, *grown;
-
-	if (n < *max)
-		return 0;
-	grown = reallocarray(*where, *max ? *max * 2 : 128, size);
-	if (!grown)
-		return -ENOMEM;
-	*where = grown;
-	*max = *max ? *max * 2 : 128;
-	return 0;
-}
-
 static int note_type(struct cut *cut, uint32_t id)
 {
-	int err = grow(&cut->found, cut->n_found, &cut->max_found, sizeof(*cut->found));
+	uint32_t *found = array__room(cut->found, cut->n_found, &cut->max_found, sizeof(*found));
 
-	if (!err)
-		cut->found[cut->n_found++] = id;
-	return err;
+	if (!found)
+		return -ENOMEM;
+	cut->found = found;
+	found[cut->n_found++] = id;
+	return 0;
 }
 
 /* Functions come first among the names. */
@@ -319,7 +308,8 @@ static int copy_new(struct cut *cut, const struct btf_type *type, int depth)
 static int copy(struct cut *cut, uint32_t id, int depth)
 {
 	const struct btf_type *type = type_by_id(cut, id);
-	int err, to;
+	struct mapped *mapped;
+	int to;
 
 	for (size_t i = 0; i < cut->n_mapped; i++) {
 		if (cut->mapped[i].from == id)
@@ -330,10 +320,11 @@ static int copy(struct cut *cut, uint32_t id, int depth)
 	to = copy_new(cut, type, depth + 1);
 	if (to < 0)
 		return to;
-	err = grow(&cut->mapped, cut->n_mapped, &cut->max_mapped, sizeof(*cut->mapped));
-	if (err)
-		return err;
-	cut->mapped[cut->n_mapped++] = (struct mapped){.from = id, .to = (uint32_t)to};
+	mapped = array__room(cut->mapped, cut->n_mapped, &cut->max_mapped, sizeof(*mapped));
+	if (!mapped)
+		return -ENOMEM;
+	cut->mapped = mapped;
+	mapped[cut->n_mapped++] = (struct mapped){.from = id, .to = (uint32_t)to};
 	return to;
 }
 /* NOLINTEND(misc-no-recursion) */

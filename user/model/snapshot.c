@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* Memory and order of the evidence; what it means is decided elsewhere. */
 #include "snapshot.h"
+#include "../array.h"
 #include "internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define FIRST_CAPACITY 16
 
 void snapshot__init(struct snapshot *snap)
 {
@@ -52,27 +51,11 @@ void snapshot__free(struct snapshot *snap)
 	snapshot__init(snap);
 }
 
-/* Room for one more than n entries of size bytes; the array (moved or not), or NULL. */
-static void *grow(void *array, size_t n, size_t *cap, size_t size)
-{
-	size_t wanted = *cap ? *cap * 2 : FIRST_CAPACITY;
-	void *bigger;
-
-	if (n < *cap)
-		return array;
-	if (wanted <= *cap || wanted > SIZE_MAX / size)
-		return NULL;
-	bigger = realloc(array, wanted * size);
-	if (bigger)
-		*cap = wanted;
-	return bigger;
-}
-
 struct snap_sock *snapshot__add_sock(struct snapshot *snap)
 {
 	struct snap_sock *socks, *sock;
 
-	socks = grow(snap->socks, snap->n_socks, &snap->cap_socks, sizeof(*socks));
+	socks = array__room(snap->socks, snap->n_socks, &snap->cap_socks, sizeof(*socks));
 	if (!socks)
 		return NULL;
 	snap->socks = socks;
@@ -129,7 +112,7 @@ struct proc_info *snapshot__add_proc(struct snapshot *snap)
 {
 	struct proc_info *procs, *proc;
 
-	procs = grow(snap->procs, snap->n_procs, &snap->cap_procs, sizeof(*procs));
+	procs = array__room(snap->procs, snap->n_procs, &snap->cap_procs, sizeof(*procs));
 	if (!procs)
 		return NULL;
 	snap->procs = procs;
@@ -142,7 +125,7 @@ int snapshot__add_hold(struct snapshot *snap, uint32_t sock, uint32_t proc, int 
 {
 	struct sock_hold *holds;
 
-	holds = grow(snap->holds, snap->n_holds, &snap->cap_holds, sizeof(*holds));
+	holds = array__room(snap->holds, snap->n_holds, &snap->cap_holds, sizeof(*holds));
 	if (!holds)
 		return -ENOMEM;
 	snap->holds = holds;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../array.h"
 #include "owner.h"
 
 #define INIT_PID_NS_INODE 4026531836u /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
@@ -22,16 +23,12 @@ struct scan {
 
 int owner__add_hit(struct owner_hits *hits, uint64_t inode, int pid, int fd, enum tri opener)
 {
-	if (hits->n == hits->cap) {
-		size_t cap = hits->cap ? hits->cap * 2 : 64;
-		struct owner_hit *grown = reallocarray(hits->hits, cap, sizeof(*grown));
+	struct owner_hit *all = array__room(hits->hits, hits->n, &hits->cap, sizeof(*all));
 
-		if (!grown)
-			return -ENOMEM;
-		hits->hits = grown;
-		hits->cap = cap;
-	}
-	hits->hits[hits->n++] = (struct owner_hit){
+	if (!all)
+		return -ENOMEM;
+	hits->hits = all;
+	all[hits->n++] = (struct owner_hit){
 		.inode = inode,
 		.pid = pid,
 		.fd = fd,
