@@ -13,10 +13,15 @@ $B/sanitize/bindtrace: user/main.c $(FUZZ_OBJS)
 	@mkdir -p $(@D)
 	$Q$(SANITIZED_LINK) -o $@ $^ $(LIBS)
 
-$B/sanitize/tests/unit/%: tests/unit/%.c $(FUZZ_OBJS)
+# An archive, so that a test may bring its own in place of one of them.
+$B/sanitize/libbindtrace.a: $(FUZZ_OBJS)
+	@mkdir -p $(@D)
+	@rm -f $@ && $(AR) rcs $@ $^
+
+$B/sanitize/tests/unit/%: tests/unit/%.c $B/sanitize/libbindtrace.a
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$Q$(SANITIZED_LINK) -MMD -MP -Itests/unit -o $@ $< $(FUZZ_OBJS) -lcmocka $(LIBS)
+	$Q$(SANITIZED_LINK) -MMD -MP -Itests/unit -o $@ $< $B/sanitize/libbindtrace.a -lcmocka $(LIBS)
 
 sanitize: $B/sanitize/bindtrace $(SANITIZED_UNITS) ## unit and golden under ASAN, UBSAN and leak detection
 	@B=$B CC="$(CLANG)" SANITIZE="$(FUZZ_FLAGS) -Wno-missing-field-initializers" tests/sanitize/run sanitize $B/sanitize/bindtrace $(SANITIZED_UNITS)
