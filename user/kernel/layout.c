@@ -51,6 +51,7 @@ static bool is_named(const struct btf *btf, const struct btf_member *member, con
 }
 
 /* The member of that name in the structure `id`, which becomes the member's type. */
+/* NOLINTNEXTLINE(misc-no-recursion): structures are in structures; to MAX_DEPTH */
 static bool member(const struct btf *btf, uint32_t *id, const char *name, size_t len, int depth,
 		   struct layout_field *ret)
 {
