@@ -6,30 +6,7 @@
 #include "vmlinux.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
-
-/*
- * Constants that the kernel keeps in enums without a name, or in macros: CO-RE cannot relocate
- * them. tests/live fails where a kernel moves one.
- */
-#define BT_EADDRINUSE	   98
-#define BT_AF_INET	   2
-#define BT_AF_INET6	   10
-#define BT_TCP_TIME_WAIT   6 /* include/net/tcp_states.h */
-#define BT_IPPROTO_TCP	   6
-#define BT_IPPROTO_UDP	   17
-#define BT_IPPROTO_UDPLITE 136
-#define BT_IPPROTO_SCTP	   132
-#define BT_TCP_SYN_SENT	   2
-#define BT_TCP_SYN_RECV	   3
-#define BT_TCP_FIN_WAIT1   4
-#define BT_TCP_FIN_WAIT2   5
-#define BT_TCP_LAST_ACK	   9
-#define BT_TCP_CLOSE	   7
-#define BT_TCP_LISTEN	   10
-#define BT_SOCK_DEAD	   0	      /* enum sock_flags, include/net/sock.h */
-#define BT_BINDPORT_LOCK   8	      /* SOCK_BINDPORT_LOCK, include/net/sock.h */
-#define BT_CONNECT_BIND	   16	      /* SOCK_CONNECT_BIND, 6.18 */
-#define BT_PF_KTHREAD	   0x00200000 /* include/linux/sched.h */
+#include "kernel_constants.h"
 
 /* container_of() for a member whose offset only the running kernel knows. */
 #define core_container_of(ptr, type, member)                                                       \

@@ -2,17 +2,17 @@
 /*
  * Copies the objects of a list, as the driver says what of them (user/kernel/gather.c). It knows no
  * type and no offset: what is read of which object, and what it means, is user space's business, so
- * that a walk costs the verifier a hundred instructions and libbpf no relocation. Run with
+ * that a walk costs the verifier some hundred instructions and libbpf no relocation. Run with
  * BPF_PROG_TEST_RUN, attached to nothing; under rcu_read_lock() while it runs, so that the memory
  * of a socket stays a socket's for one run.
  */
 #include "vmlinux_base.h"
 #include <bpf/bpf_helpers.h>
 #include "gather_wire.h"
+#include "kernel_constants.h"
 #include "repeat.bpf.h"
 
-#define BT_TCP_TIME_WAIT 6 /* include/net/tcp_states.h */
-#define RECORD_SIZE	 (WIRE_GATHER_WORDS * 8)
+#define RECORD_SIZE (WIRE_GATHER_WORDS * 8)
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

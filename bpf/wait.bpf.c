@@ -13,13 +13,11 @@
 #include <bpf/bpf_tracing.h>
 #include "compat.bpf.h"
 
-#define BT_TCP_SYN_SENT	    2 /* include/net/tcp_states.h */
 #define BT_SOL_SOCKET	    1 /* uapi/asm-generic/socket.h, as on x86 and arm64 */
 #define BT_SO_REUSEADDR	    2
 #define BT_SO_REUSEPORT	    15
 #define BT_SO_BINDTODEVICE  25
 #define BT_SO_BINDTOIFINDEX 62
-#define BT_EEXIST	    17
 
 /* Set before the program is loaded, so both are constants to the kernel. */
 const volatile __u64 wanted_ports[65536 / 64]; /* a bit per port */

@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "../../bpf/kernel_constants.h"
 #include "sock_copy.h"
 
-#define BT_TCP_TIME_WAIT 6  /* include/net/tcp_states.h */
-#define BT_SOCK_DEAD	 0  /* enum sock_flags, include/net/sock.h */
-#define BT_BINDPORT_LOCK 8  /* SOCK_BINDPORT_LOCK */
-#define BT_CONNECT_BIND	 16 /* SOCK_CONNECT_BIND, 6.18 */
 /* Addresses, ports, family, state, flags and device: the first words of struct sock_common. */
 #define MARK_SIZE 24
 
