@@ -41,7 +41,7 @@ static int look_at_range(struct inside *inside)
 	struct walk *walk = inside->explainer->walk;
 
 	if (snap->protocol != PROTO_TCP)
-		return walk__udp(walk, snap->protocol, 0, &inside->walked);
+		return walk__port(walk, snap->protocol, 0, &inside->walked);
 	return walk__range(walk, snap->ephemeral_low, snap->ephemeral_high, &inside->walked);
 }
 
@@ -67,7 +67,7 @@ static int look_inside(void *ctx)
 	}
 	if (!snap->truncated)
 		return 0;
-	err = walk__protocol(walk, snap->protocol, snap->port, &inside->walked);
+	err = walk__port(walk, snap->protocol, snap->port, &inside->walked);
 	return err ?: device__name_all(&inside->walked, 0);
 }
 
@@ -262,7 +262,7 @@ static int walk_again(void *ctx)
 	struct inside *inside = ctx;
 	const struct snapshot *snap = &inside->report->snap;
 
-	return walk__protocol(inside->explainer->walk, snap->protocol, snap->port, &inside->walked);
+	return walk__port(inside->explainer->walk, snap->protocol, snap->port, &inside->walked);
 }
 
 static int look_again(void *ctx, struct snapshot *ret)

@@ -74,8 +74,8 @@ static int look_again(void *ctx, struct snapshot *ret)
 	bool bound_visible;
 
 	if (second->shot->walk)
-		return walk__protocol(second->shot->walk, second->shot->opts->protocol,
-				      second->port, ret);
+		return walk__port(second->shot->walk, second->shot->opts->protocol, second->port,
+				  ret);
 	return oneshot__list_sockets(second->shot, second->port, ret, &bound_visible);
 }
 
@@ -121,7 +121,7 @@ int oneshot__take_evidence(struct oneshot *shot, uint16_t port, struct port_repo
 
 	*ret_bound_visible = true;
 	if (shot->walk) {
-		err = walk__protocol(shot->walk, shot->opts->protocol, port, snap);
+		err = walk__port(shot->walk, shot->opts->protocol, port, snap);
 		log__took("the walk", &shot->clock);
 		if (!err)
 			err = find_owners(shot, port, snap);

@@ -52,8 +52,8 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	int err;
 
 	snapshot__init(&report.snap);
-	err = waiter->shot->walk ? walk__protocol(waiter->shot->walk, waiter->shot->opts->protocol,
-						  port, &report.snap)
+	err = waiter->shot->walk ? walk__port(waiter->shot->walk, waiter->shot->opts->protocol,
+					      port, &report.snap)
 				 : look_without_bpf(waiter, port, &report);
 	if (!err)
 		err = ask__what_ifs(ask, &report);

@@ -32,7 +32,7 @@ static bool is_of_this_kernel(const struct features *features)
 	if (err)
 		return false;
 	snapshot__init(&snap);
-	err = walk__port(walk, 1, &snap);
+	err = walk__port(walk, PROTO_TCP, 1, &snap);
 	if (!err && snap.netns != inode)
 		err = -EFAULT;
 	snapshot__free(&snap);

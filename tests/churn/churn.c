@@ -53,13 +53,13 @@ static int walk_once(struct walk *walk, enum walk_kind kind, struct tally *tally
 	switch (kind) {
 	case WALK_PORT_A:
 	case WALK_PORT_B:
-		err = walk__port(walk, kind == WALK_PORT_A ? PORT_A : PORT_B, &snap);
+		err = walk__port(walk, PROTO_TCP, kind == WALK_PORT_A ? PORT_A : PORT_B, &snap);
 		break;
 	case WALK_UDP:
-		err = walk__udp(walk, PROTO_UDP, PORT_UDP, &snap);
+		err = walk__port(walk, PROTO_UDP, PORT_UDP, &snap);
 		break;
 	case WALK_UDP_ALL:
-		err = walk__udp(walk, PROTO_UDP, 0, &snap);
+		err = walk__port(walk, PROTO_UDP, 0, &snap);
 		break;
 	case WALK_RANGE:
 		err = walk__range(walk, RANGE_LOW, RANGE_HIGH, &snap);

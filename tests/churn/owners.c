@@ -267,7 +267,7 @@ static int look_again(void *ctx, struct snapshot *ret)
 {
 	struct look *look = ctx;
 
-	return walk__port(look->walk, look->port, ret);
+	return walk__port(look->walk, PROTO_TCP, look->port, ret);
 }
 
 static int search(struct look *look, const struct owner_source *source, struct owner_tally *tally)
@@ -278,7 +278,7 @@ static int search(struct look *look, const struct owner_source *source, struct o
 	int err;
 
 	snapshot__init(&snap);
-	err = walk__port(look->walk, look->port, &snap);
+	err = walk__port(look->walk, PROTO_TCP, look->port, &snap);
 	if (!err)
 		err = owner__lookup(source, &snap, NULL, 0);
 	if (!err)

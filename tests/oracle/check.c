@@ -174,9 +174,8 @@ static int judge(struct oracle *oracle, const struct scene *scene, struct verdic
 	int err;
 
 	snapshot__init(&snap);
-	err = oracle->trial->kind == KIND_UDP
-		      ? walk__udp(oracle->walk, PROTO_UDP, scene->port, &snap)
-		      : walk__port(oracle->walk, scene->port, &snap);
+	err = walk__port(oracle->walk, oracle->trial->kind == KIND_UDP ? PROTO_UDP : PROTO_TCP,
+			 scene->port, &snap);
 	if (!err)
 		err = judge_kind(oracle, scene, &snap, ret);
 	if (!err)

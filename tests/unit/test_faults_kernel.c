@@ -216,7 +216,7 @@ static int walk_all(struct walk *walk)
 	int err;
 
 	snapshot__init(&snap);
-	err = walk__port(walk, port, &snap);
+	err = walk__port(walk, PROTO_TCP, port, &snap);
 	if (!err)
 		assert_true(has_listener(&snap));
 	snapshot__free(&snap);
@@ -230,7 +230,7 @@ static int walk_all(struct walk *walk)
 	if (err)
 		return err;
 	snapshot__init(&snap);
-	err = walk__udp(walk, PROTO_UDP, port, &snap);
+	err = walk__port(walk, PROTO_UDP, port, &snap);
 	snapshot__free(&snap);
 	return err;
 }

@@ -87,7 +87,7 @@ static int open_socket(uint32_t protocol)
 	return fd < 0 ? -errno : fd;
 }
 
-int walk__protocol(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap)
+int walk__port(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap)
 {
 	int fd = open_socket(protocol), err;
 
@@ -101,16 +101,6 @@ int walk__protocol(struct walk *walk, uint32_t protocol, uint16_t port, struct s
 	finish(walk, protocol, port, snap);
 	snapshot__set_roles(snap);
 	return 0;
-}
-
-int walk__port(struct walk *walk, uint16_t port, struct snapshot *snap)
-{
-	return walk__protocol(walk, PROTO_TCP, port, snap);
-}
-
-int walk__udp(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap)
-{
-	return walk__protocol(walk, protocol, port, snap);
 }
 
 int walk__range(struct walk *walk, uint16_t low, uint16_t high, struct snapshot *snap)

@@ -16,22 +16,14 @@ int walk__open(const struct features *features, uint32_t protocol, struct walk *
 void walk__free(struct walk *walk);
 
 /*
- * Adds every TCP socket on port (host byte order) in the network namespace that the calling thread
- * is in to snap, which snapshot__init() has prepared, and fills protocol, port, netns, kernel,
- * evidence, truncated, total, the buckets, the ephemeral range and roles. Takes a TCP socket of its
- * own to find the tables by; never binds it. 0 or -errno.
+ * Adds every socket of protocol (PROTO_TCP, PROTO_UDP, PROTO_UDPLITE) on port (host byte order) in
+ * the network namespace that the calling thread is in to snap, which snapshot__init() has prepared,
+ * and fills protocol, port, netns, kernel, evidence, truncated, total, the ephemeral range and
+ * roles. TCP: with the buckets. UDP: in the order in which the kernel judges them, and without
+ * buckets; port 0: those of every port. Takes a socket of its own to find the tables by; never
+ * binds it. 0 or -errno; -EPROTONOSUPPORT where the kernel has no such protocol.
  */
-int walk__port(struct walk *walk, uint16_t port, struct snapshot *snap);
-
-/*
- * The same for UDP or UDP-Lite (protocol PROTO_UDP, PROTO_UDPLITE): the sockets in the order in
- * which the kernel judges them; there are no buckets. Port 0: those of every port. -EPROTONOSUPPORT
- * where the kernel has no such protocol.
- */
-int walk__udp(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap);
-
-/* One of the two, by the protocol. */
-int walk__protocol(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap);
+int walk__port(struct walk *walk, uint32_t protocol, uint16_t port, struct snapshot *snap);
 
 /*
  * Every TCP socket on the ports low..high of the namespace, for usage__sum(): snap_sock.bucket is 1
