@@ -84,6 +84,26 @@ static void test_missing(void **state)
 	btf__free(btf);
 }
 
+/* What a kernel may lack is looked for, and does not count. */
+static void test_find_all(void **state)
+{
+	static const char *const paths[] = {"?outer.none", "outer.in.x", "?outer.first",
+					    "outer.gone"};
+	struct btf *btf = make_btf();
+	struct layout_field fields[4];
+
+	assert_true(layout__find_all(btf, paths, 3, fields));
+	assert_int_equal(fields[0].offset, -1);
+	assert_int_equal(fields[1].offset, 16);
+	assert_int_equal(fields[2].offset, 0);
+	assert_int_equal(layout__extent(fields, 3), 20);
+	assert_int_equal(layout__extent(fields, 1), 0);
+	assert_false(layout__find_all(btf, paths, 4, fields));
+	assert_int_equal(fields[1].offset, 16);
+	assert_int_equal(fields[3].offset, -1);
+	btf__free(btf);
+}
+
 /* Everything that the walks ask for is among the names that the types are cut down to. */
 static void test_own_kernel(void **state)
 {
@@ -150,9 +170,9 @@ static void test_plan(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),	   cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_own_kernel), cmocka_unit_test(test_other_types),
-		cmocka_unit_test(test_plan),
+		cmocka_unit_test(test_find),	    cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_find_all),    cmocka_unit_test(test_own_kernel),
+		cmocka_unit_test(test_other_types), cmocka_unit_test(test_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

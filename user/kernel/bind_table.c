@@ -14,11 +14,11 @@ static const char *const tb_paths[] = {
 	[TB_FAMILY] = "inet_bind_bucket.fast_sk_family",
 	[TB_V6ONLY] = "inet_bind_bucket.fast_ipv6_only",
 	[TB_V4] = "inet_bind_bucket.fast_rcv_saddr",
-	[TB_V6] = "inet_bind_bucket.fast_v6_rcv_saddr",
+	[TB_V6] = "?inet_bind_bucket.fast_v6_rcv_saddr",
 	[TB_NEXT] = "inet_bind_bucket.node.next",
 	[TB_PPREV] = "inet_bind_bucket.node.pprev",
-	[TB_OWNERS] = "inet_bind_bucket.owners",
-	[TB_BHASH2] = "inet_bind_bucket.bhash2",
+	[TB_OWNERS] = "?inet_bind_bucket.owners",
+	[TB_BHASH2] = "?inet_bind_bucket.bhash2",
 };
 
 static const char *const tb2_paths[] = {
@@ -35,29 +35,17 @@ static const struct table_paths paths = {
 	.n_slots = "inet_hashinfo.bhash_size",
 };
 
-static uint32_t extent(const struct layout_field *fields, int n)
+/* The next one; all of a bucket; then, last of all, what points at it. Returns where it begins. */
+static uint32_t copy_linked(struct gather_plan *plan, uint32_t size, int32_t next, int32_t pprev)
 {
-	uint32_t end = 0;
+	uint32_t at, at_pprev;
 
-	for (int i = 0; i < n; i++) {
-		if (fields[i].offset >= 0 && (uint32_t)fields[i].offset + fields[i].size > end)
-			end = (uint32_t)fields[i].offset + fields[i].size;
-	}
-	return end;
-}
-
-/* All of a bucket; then, last of all, what points at it. Returns where the second one is. */
-static uint32_t copy_linked(struct gather_plan *plan, uint32_t size,
-			    const struct layout_field *next, const struct layout_field *pprev,
-			    uint32_t *ret_at)
-{
-	uint32_t at_pprev;
-
-	gather_plan__copy_next(plan, next->offset);
-	*ret_at = gather_plan__copy(plan, WIRE_WORD_OBJECT, 0, size, WIRE_WHEN_ANY);
-	at_pprev = gather_plan__copy(plan, WIRE_WORD_OBJECT, pprev->offset, sizeof(uint64_t),
-				     WIRE_WHEN_ANY);
-	return gather_plan__copy(plan, at_pprev, 0, sizeof(uint64_t), WIRE_WHEN_ANY);
+	gather_plan__copy_next(plan, next);
+	at = gather_plan__copy(plan, WIRE_WORD_OBJECT, 0, size, WIRE_WHEN_ANY);
+	at_pprev =
+		gather_plan__copy(plan, WIRE_WORD_OBJECT, pprev, sizeof(uint64_t), WIRE_WHEN_ANY);
+	gather_plan__copy_back(plan, at_pprev);
+	return at;
 }
 
 static int plan_buckets(struct bind_copy *copy, const struct btf *types)
@@ -66,20 +54,15 @@ static int plan_buckets(struct bind_copy *copy, const struct btf *types)
 	struct layout_field mix;
 	uint32_t at_net;
 
-	for (int i = 0; i < N_TB_MEMBERS; i++) {
-		bool needed = i != TB_V6 && i != TB_OWNERS && i != TB_BHASH2;
-
-		if (!layout__find(types, tb_paths[i], &copy->tb[i]) && needed)
-			return -ENOENT;
-	}
-	if (!layout__find(types, "net.hash_mix", &mix))
+	if (!layout__find_all(types, tb_paths, N_TB_MEMBERS, copy->tb) ||
+	    !layout__find(types, "net.hash_mix", &mix))
 		return -ENOENT;
 	gather_plan__begin(plan, copy->tb[TB_NEXT].offset);
 	at_net = gather_plan__copy(plan, WIRE_WORD_OBJECT, copy->tb[TB_NET].offset,
 				   sizeof(uint64_t), WIRE_WHEN_ANY);
 	copy->at_tb_mix = gather_plan__copy(plan, at_net, mix.offset, mix.size, WIRE_WHEN_ANY);
-	copy->at_tb_back = copy_linked(plan, extent(copy->tb, N_TB_MEMBERS), &copy->tb[TB_NEXT],
-				       &copy->tb[TB_PPREV], &copy->at_tb);
+	copy->at_tb = copy_linked(plan, layout__extent(copy->tb, N_TB_MEMBERS),
+				  copy->tb[TB_NEXT].offset, copy->tb[TB_PPREV].offset);
 	return plan->err;
 }
 
@@ -89,13 +72,11 @@ static int plan_addr_buckets(struct bind_copy *copy, const struct btf *types)
 
 	if (!bind_copy__nests(copy))
 		return copy->tb[TB_OWNERS].offset < 0 ? -ENOENT : 0;
-	for (int i = 0; i < N_TB2_MEMBERS; i++) {
-		if (!layout__find(types, tb2_paths[i], &copy->tb2[i]))
-			return -ENOENT;
-	}
+	if (!layout__find_all(types, tb2_paths, N_TB2_MEMBERS, copy->tb2))
+		return -ENOENT;
 	gather_plan__begin(plan, copy->tb2[TB2_NEXT].offset);
-	copy->at_tb2_back = copy_linked(plan, extent(copy->tb2, N_TB2_MEMBERS),
-					&copy->tb2[TB2_NEXT], &copy->tb2[TB2_PPREV], &copy->at_tb2);
+	copy->at_tb2 = copy_linked(plan, layout__extent(copy->tb2, N_TB2_MEMBERS),
+				   copy->tb2[TB2_NEXT].offset, copy->tb2[TB2_PPREV].offset);
 	return plan->err;
 }
 
@@ -162,20 +143,13 @@ uint64_t bucket_record__net(const struct bind_copy *copy, const uint64_t *record
 	return tb_value(copy, record, TB_NET);
 }
 
-bool bucket_record__is_linked(const struct bind_copy *copy, const uint64_t *record)
-{
-	return record[copy->at_tb_back] ==
-	       record[WIRE_WORD_OBJECT] + (uint64_t)copy->tb[TB_NEXT].offset;
-}
-
 bool bucket_record__in_slot(const struct bind_copy *copy, const uint64_t *record,
 			    const struct socket_table *table)
 {
 	uint16_t port = (uint16_t)tb_value(copy, record, TB_PORT);
-	uint32_t mix;
+	uint32_t mix = gather_plan__half(&record[copy->at_tb_mix]);
 
-	memcpy(&mix, &record[copy->at_tb_mix], sizeof(mix));
-	return bucket_record__is_linked(copy, record) &&
+	return gather_plan__is_linked(&copy->buckets, record) &&
 	       record[WIRE_WORD_HEAD] ==
 		       bind_copy__chain(copy, table, socket_table__slot(table, mix, port));
 }
@@ -189,8 +163,7 @@ static uint64_t tb2_value(const struct bind_copy *copy, const uint64_t *record,
 bool addr_bucket_record__is_listed(const struct bind_copy *copy, const uint64_t *record,
 				   uint16_t port)
 {
-	return record[copy->at_tb2_back] ==
-		       record[WIRE_WORD_OBJECT] + (uint64_t)copy->tb2[TB2_NEXT].offset &&
+	return gather_plan__is_linked(&copy->addr_buckets, record) &&
 	       tb2_value(copy, record, TB2_PORT) == port;
 }
 

@@ -48,11 +48,11 @@ struct bind_copy {
 
 	struct gather_plan buckets;
 	struct layout_field tb[N_TB_MEMBERS];
-	uint32_t at_tb, at_tb_back, at_tb_mix;
+	uint32_t at_tb, at_tb_mix;
 
 	struct gather_plan addr_buckets; /* no copies: this kernel does not nest them */
 	struct layout_field tb2[N_TB2_MEMBERS];
-	uint32_t at_tb2, at_tb2_back;
+	uint32_t at_tb2;
 };
 
 /* 0; -ENOENT: the types lack what every kernel has; -E2BIG: see gather_plan. */
@@ -77,8 +77,7 @@ uint64_t bind_copy__lock(const struct bind_copy *copy, const struct socket_table
 void bucket_record__take(const struct bind_copy *copy, const uint64_t *record,
 			 struct wire_bucket *out);
 uint64_t bucket_record__net(const struct bind_copy *copy, const uint64_t *record);
-/* When all of it had been copied, was it linked? And in the slot whose list it was met in? */
-bool bucket_record__is_linked(const struct bind_copy *copy, const uint64_t *record);
+/* When all of it had been copied, was it linked in the slot whose list it was met in? */
 bool bucket_record__in_slot(const struct bind_copy *copy, const uint64_t *record,
 			    const struct socket_table *table);
 

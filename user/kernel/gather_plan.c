@@ -43,3 +43,15 @@ void gather_plan__copy_next(struct gather_plan *plan, int32_t offset)
 					   .size = sizeof(uint64_t),
 					   .when = WIRE_WHEN_ANY});
 }
+
+void gather_plan__copy_back(struct gather_plan *plan, uint32_t at_pprev)
+{
+	plan->at_pprev = at_pprev;
+	plan->at_back = gather_plan__copy(plan, at_pprev, 0, sizeof(uint64_t), WIRE_WHEN_ANY);
+}
+
+bool gather_plan__is_linked(const struct gather_plan *plan, const uint64_t *record)
+{
+	return record[plan->at_pprev] &&
+	       record[plan->at_back] == record[WIRE_WORD_OBJECT] + (uint64_t)plan->link_offset;
+}

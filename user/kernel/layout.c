@@ -106,6 +106,31 @@ none:
 	return false;
 }
 
+bool layout__find_all(const struct btf *btf, const char *const *paths, size_t n,
+		      struct layout_field *ret)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < n; i++) {
+		bool may_lack = paths[i][0] == '?';
+
+		if (!layout__find(btf, paths[i] + may_lack, &ret[i]) && !may_lack)
+			all = false;
+	}
+	return all;
+}
+
+uint32_t layout__extent(const struct layout_field *fields, size_t n)
+{
+	uint32_t end = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (fields[i].offset >= 0 && (uint32_t)fields[i].offset + fields[i].size > end)
+			end = (uint32_t)fields[i].offset + fields[i].size;
+	}
+	return end;
+}
+
 uint32_t layout__size(const struct btf *btf, const char *name)
 {
 	int id = btf__find_by_name_kind(btf, name, BTF_KIND_STRUCT);

@@ -7,6 +7,7 @@
 #define BINDTRACE_KERNEL_LAYOUT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct btf;
@@ -24,6 +25,16 @@ struct layout_field {
  * within structures. False: there is no such member (offset is -1 then).
  */
 bool layout__find(const struct btf *btf, const char *path, struct layout_field *ret);
+
+/*
+ * The same for n paths; one that begins with '?' is of a member that some kernel from 5.10 on does
+ * not have. False: one of the others is not there.
+ */
+bool layout__find_all(const struct btf *btf, const char *const *paths, size_t n,
+		      struct layout_field *ret);
+
+/* Bytes from the beginning of the structure to behind the last of n members. */
+uint32_t layout__extent(const struct layout_field *fields, size_t n);
 
 /* sizeof(struct NAME), 0: there is none. */
 uint32_t layout__size(const struct btf *btf, const char *name);

@@ -88,7 +88,7 @@ static int check_bucket(const struct pass *pass, const struct wire_bucket *found
 	if (err)
 		return err;
 	bucket_record__take(bind, record, &now);
-	*ret_same = one.ret_n && bucket_record__is_linked(bind, record) &&
+	*ret_same = one.ret_n && gather_plan__is_linked(&bind->buckets, record) &&
 		    bucket_record__net(bind, record) == pass->table.net &&
 		    now.port == found->port && now.l3mdev == found->l3mdev &&
 		    now.fastreuse == found->fastreuse &&

@@ -21,8 +21,8 @@ static const char *const common_paths[] = {
 	[SK_REUSE] = "sock_common.skc_reuse",
 	[SK_REUSEPORT] = "sock_common.skc_reuseport",
 	[SK_IPV6ONLY] = "sock_common.skc_ipv6only",
-	[SK_V6_RCV_SADDR] = "sock_common.skc_v6_rcv_saddr", /* without CONFIG_IPV6 none */
-	[SK_V6_DADDR] = "sock_common.skc_v6_daddr",
+	[SK_V6_RCV_SADDR] = "?sock_common.skc_v6_rcv_saddr", /* without CONFIG_IPV6 none */
+	[SK_V6_DADDR] = "?sock_common.skc_v6_daddr",
 	[SK_FLAGS] = "sock_common.skc_flags",
 	[SK_NET] = "sock_common.skc_net.net",
 	[SK_HASHES] = "sock_common.skc_u16hashes",
@@ -30,11 +30,14 @@ static const char *const common_paths[] = {
 	[SK_PPREV] = "sock_common.skc_bind_node.pprev",
 };
 
+/* UDP's lists, in place of SK_NEXT and SK_PPREV above. */
+static const char *const udp_paths[] = {"sock_common.skc_node.next", "sock_common.skc_node.pprev"};
+
 static const char *const full_paths[] = {
 	[FULL_UID] = "sock.sk_uid.val",
 	[FULL_KERN_SOCK] = "sock.sk_kern_sock",
 	[FULL_USERLOCKS] = "sock.sk_userlocks", /* a bit field up to 6.6 */
-	[FULL_CGROUP] = "sock.sk_cgrp_data.cgroup",
+	[FULL_CGROUP] = "?sock.sk_cgrp_data.cgroup",
 	[FULL_REUSEPORT_CB] = "sock.sk_reuseport_cb",
 	[FULL_SOCKET] = "sock.sk_socket",
 };
@@ -42,15 +45,8 @@ static const char *const full_paths[] = {
 static const char *const timewait_paths[] = {
 	[TW_SUBSTATE] = "inet_timewait_sock.tw_substate",
 	[TW_EXPIRES] = "inet_timewait_sock.tw_timer.expires",
-	[TW_CONNECT_BIND] = "inet_timewait_sock.tw_connect_bind", /* 6.18 */
+	[TW_CONNECT_BIND] = "?inet_timewait_sock.tw_connect_bind", /* 6.18 */
 };
-
-static void find_all(const struct btf *types, const char *const *paths, size_t n,
-		     struct layout_field *ret)
-{
-	for (size_t i = 0; i < n; i++)
-		layout__find(types, paths[i], &ret[i]);
-}
 
 static int32_t offset_of(const struct btf *types, const char *path)
 {
@@ -70,22 +66,12 @@ static uint32_t copy_member(struct gather_plan *plan, uint32_t from,
 }
 
 /* As much of struct sock_common as is read of it. */
-static uint32_t common_size(const struct sock_copy *copy)
-{
-	uint32_t end = MARK_SIZE;
-
-	for (int i = 0; i < N_SK_MEMBERS; i++) {
-		if (copy->common[i].offset >= 0 &&
-		    (uint32_t)copy->common[i].offset + copy->common[i].size > end)
-			end = (uint32_t)copy->common[i].offset + copy->common[i].size;
-	}
-	return end;
-}
-
 static uint32_t copy_common(struct sock_copy *copy)
 {
-	return gather_plan__copy(&copy->plan, WIRE_WORD_OBJECT, 0, common_size(copy),
-				 WIRE_WHEN_ANY);
+	uint32_t size = layout__extent(copy->common, N_SK_MEMBERS);
+
+	return gather_plan__copy(&copy->plan, WIRE_WORD_OBJECT, 0,
+				 size > MARK_SIZE ? size : MARK_SIZE, WIRE_WHEN_ANY);
 }
 
 /* The inode that goes with the struct socket which word `from` points at. */
@@ -165,55 +151,38 @@ static void plan_again(struct sock_copy *copy, const struct btf *types)
 						 offset_of(types, "net.hash_mix"), sizeof(uint32_t),
 						 WIRE_WHEN_ANY);
 	} else {
-		copy->at_full_bucket =
-			copy_member(plan, WIRE_WORD_OBJECT, &copy->full_bucket, WIRE_WHEN_FULL);
-		copy->at_timewait_bucket = copy_member(plan, WIRE_WORD_OBJECT,
-						       &copy->timewait_bucket, WIRE_WHEN_TIMEWAIT);
+		copy->at_bucket[0] =
+			copy_member(plan, WIRE_WORD_OBJECT, &copy->bucket[0], WIRE_WHEN_FULL);
+		copy->at_bucket[1] =
+			copy_member(plan, WIRE_WORD_OBJECT, &copy->bucket[1], WIRE_WHEN_TIMEWAIT);
 	}
-	copy->at_back = gather_plan__copy(plan, copy->at_again + pprev / 8, 0, sizeof(uint64_t),
-					  WIRE_WHEN_ANY);
+	gather_plan__copy_back(plan, copy->at_again + (uint32_t)pprev / 8);
 }
 
-/* What every kernel from 5.10 on has; the others have their own checks. */
-static bool is_complete(const struct sock_copy *copy)
+/* The bucket that a socket is in: from 6.8 on its address bucket (bind_copy__nests()). */
+static bool find_bucket(const struct btf *types, struct sock_copy *ret)
 {
-	for (int i = 0; i < N_SK_MEMBERS; i++) {
-		if (i != SK_V6_RCV_SADDR && i != SK_V6_DADDR && copy->common[i].offset < 0)
-			return false;
-	}
-	for (int i = 0; i < N_FULL_MEMBERS; i++) {
-		if (i != FULL_CGROUP && copy->full[i].offset < 0)
-			return false;
-	}
-	for (int i = 0; i < N_TW_MEMBERS; i++) {
-		if (i != TW_CONNECT_BIND && copy->timewait[i].offset < 0)
-			return false;
-	}
-	return copy->full_bucket.offset >= 0 && copy->timewait_bucket.offset >= 0 &&
-	       !(copy->common[SK_PPREV].offset % 8) && !(copy->common[SK_NET].offset % 8);
+	static const char *const flat[] = {"inet_connection_sock.icsk_bind_hash",
+					   "inet_timewait_sock.tw_tb"},
+				 *const nested[] = {"inet_connection_sock.icsk_bind2_hash",
+						    "inet_timewait_sock.tw_tb2"};
+	bool nests = offset_of(types, "inet_bind_bucket.bhash2") >= 0;
+
+	return layout__find_all(types, nests ? nested : flat, 2, ret->bucket);
 }
 
-static void find_members(const struct btf *types, struct sock_copy *ret)
+/* False: the types lack what every kernel has, or have it where the plan cannot take it. */
+static bool find_members(const struct btf *types, struct sock_copy *ret)
 {
-	bool nested;
+	bool all = layout__find_all(types, common_paths, N_SK_MEMBERS, ret->common);
 
-	find_all(types, common_paths, N_SK_MEMBERS, ret->common);
 	ret->common[SK_HASHES].size = sizeof(uint16_t); /* the first one */
-	if (ret->list == SOCK_LIST_UDP) {
-		layout__find(types, "sock_common.skc_node.next", &ret->common[SK_NEXT]);
-		layout__find(types, "sock_common.skc_node.pprev", &ret->common[SK_PPREV]);
-	}
-	find_all(types, full_paths, N_FULL_MEMBERS, ret->full);
-	find_all(types, timewait_paths, N_TW_MEMBERS, ret->timewait);
-	/* 6.8 (8191792c18c5 "tcp: Remove dead code and fields for bhash2"): address buckets only.
-	 */
-	nested = offset_of(types, "inet_bind_bucket.bhash2") >= 0;
-	layout__find(types,
-		     nested ? "inet_connection_sock.icsk_bind2_hash"
-			    : "inet_connection_sock.icsk_bind_hash",
-		     &ret->full_bucket);
-	layout__find(types, nested ? "inet_timewait_sock.tw_tb2" : "inet_timewait_sock.tw_tb",
-		     &ret->timewait_bucket);
+	if (ret->list == SOCK_LIST_UDP)
+		all &= layout__find_all(types, udp_paths, 2, &ret->common[SK_NEXT]);
+	all &= layout__find_all(types, full_paths, N_FULL_MEMBERS, ret->full);
+	all &= layout__find_all(types, timewait_paths, N_TW_MEMBERS, ret->timewait);
+	all &= find_bucket(types, ret);
+	return all && !(ret->common[SK_PPREV].offset % 8) && !(ret->common[SK_NET].offset % 8);
 }
 
 int sock_copy__plan(const struct btf *types, enum sock_list list, struct sock_copy *ret)
@@ -222,8 +191,7 @@ int sock_copy__plan(const struct btf *types, enum sock_list list, struct sock_co
 
 	memset(ret, 0, sizeof(*ret));
 	ret->list = list;
-	find_members(types, ret);
-	if (!is_complete(ret))
+	if (!find_members(types, ret))
 		return -ENOENT;
 	gather_plan__begin(plan, ret->common[SK_NEXT].offset);
 	ret->at_common = copy_common(ret);
@@ -400,14 +368,6 @@ bool sock_copy__take(const struct sock_copy *copy, const uint64_t *record, uint6
 	return is_unchanged(copy, record, out);
 }
 
-bool sock_copy__is_linked(const struct sock_copy *copy, const uint64_t *record)
-{
-	uint64_t link = record[WIRE_WORD_OBJECT] + (uint64_t)copy->plan.link_offset;
-
-	return common_value(copy, copy->at_again, record, SK_PPREV) &&
-	       record[copy->at_back] == link;
-}
-
 uint64_t sock_copy__net(const struct sock_copy *copy, const uint64_t *record)
 {
 	return common_value(copy, copy->at_again, record, SK_NET);
@@ -415,10 +375,7 @@ uint64_t sock_copy__net(const struct sock_copy *copy, const uint64_t *record)
 
 uint32_t sock_copy__mix(const struct sock_copy *copy, const uint64_t *record)
 {
-	uint32_t mix;
-
-	memcpy(&mix, &record[copy->at_mix], sizeof(mix));
-	return mix;
+	return gather_plan__half(&record[copy->at_mix]);
 }
 
 uint16_t sock_copy__port(const struct sock_copy *copy, const uint64_t *record)
@@ -430,9 +387,9 @@ bool sock_copy__is_listed(const struct sock_copy *copy, const uint64_t *record,
 			  const struct sock_place *place)
 {
 	bool timewait = common_value(copy, copy->at_common, record, SK_STATE) == BT_TCP_TIME_WAIT;
-	uint32_t at_bucket = timewait ? copy->at_timewait_bucket : copy->at_full_bucket;
 
-	return sock_copy__is_linked(copy, record) && record[at_bucket] == place->bucket &&
+	return gather_plan__is_linked(&copy->plan, record) &&
+	       record[copy->at_bucket[timewait]] == place->bucket &&
 	       sock_copy__port(copy, record) == place->port &&
 	       sock_copy__net(copy, record) == place->net;
 }

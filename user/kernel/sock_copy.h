@@ -63,13 +63,13 @@ struct sock_copy {
 	struct layout_field full[N_FULL_MEMBERS];
 	struct layout_field timewait[N_TW_MEMBERS];
 	struct layout_field closed_members, inode, inode_uid;
-	struct layout_field full_bucket, timewait_bucket, bucket_family;
+	struct layout_field bucket_family, bucket[2]; /* of a full socket, of a time-wait socket */
 	/* words; of a member in a word of its own it is the value, at its own offset 0 */
 	uint32_t at_common, at_again; /* struct sock_common, first and last */
 	uint32_t at_full[N_FULL_MEMBERS], at_timewait[N_TW_MEMBERS];
 	uint32_t at_closed, at_cgroup_id, at_file, at_inode, at_inode_uid;
 	uint32_t at_bucket_family, at_socket_again, at_inode_again;
-	uint32_t at_full_bucket, at_timewait_bucket, at_mix, at_back;
+	uint32_t at_mix, at_bucket[2];
 };
 
 struct btf;
@@ -92,8 +92,7 @@ struct sock_place {
 bool sock_copy__is_listed(const struct sock_copy *copy, const uint64_t *record,
 			  const struct sock_place *place);
 
-/* When all of it had been copied, was it linked? And what did it have then? */
-bool sock_copy__is_linked(const struct sock_copy *copy, const uint64_t *record);
+/* What it had when all of it had been copied. */
 uint64_t sock_copy__net(const struct sock_copy *copy, const uint64_t *record);
 uint32_t sock_copy__mix(const struct sock_copy *copy, const uint64_t *record);
 uint16_t sock_copy__port(const struct sock_copy *copy, const uint64_t *record);

@@ -70,15 +70,6 @@ int table_copy__plan(const struct btf *types, const struct table_paths *paths,
 	return ret->plan.err;
 }
 
-/* Of a word only the first four bytes are filled. */
-static uint32_t half(const uint64_t *word)
-{
-	uint32_t value;
-
-	memcpy(&value, word, sizeof(value));
-	return value;
-}
-
 int socket_table__find(struct gather *gather, struct table_copy *copy, int fd,
 		       struct socket_table *ret)
 {
@@ -94,10 +85,10 @@ int socket_table__find(struct gather *gather, struct table_copy *copy, int fd,
 	if (!copy->at_slots[which])
 		return -EFAULT;
 	*ret = (struct socket_table){.net = record[copy->at_net],
-				     .netns = half(&record[copy->at_netns]),
-				     .mix = half(&record[copy->at_mix]),
+				     .netns = gather_plan__half(&record[copy->at_netns]),
+				     .mix = gather_plan__half(&record[copy->at_mix]),
 				     .slots = record[copy->at_slots[which]],
-				     .mask = half(&record[copy->at_size[which]]) -
+				     .mask = gather_plan__half(&record[copy->at_size[which]]) -
 					     copy->size_minus};
 	return record[copy->at_sk] && ret->net && ret->slots ? 0 : -EFAULT;
 }

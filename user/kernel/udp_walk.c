@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "bpf_api.h"
 #include <errno.h>
-#include <string.h>
 #include "decode.h"
 #include "udp_walk.h"
 
@@ -50,7 +49,7 @@ static bool is_in_slot(const struct pass *pass, const uint64_t *record)
 	uint32_t slot = socket_table__slot(&pass->table, sock_copy__mix(copy, record),
 					   sock_copy__port(copy, record));
 
-	return sock_copy__is_linked(copy, record) &&
+	return gather_plan__is_linked(&copy->plan, record) &&
 	       record[WIRE_WORD_HEAD] == slot_at(pass, slot) + (uint64_t)pass->udp->slot_head;
 }
 
@@ -86,9 +85,8 @@ static int count_slot(struct pass *pass, uint32_t slot)
 	int err = gather__run(pass->udp->gather, &pass->udp->slot, &one);
 
 	if (!err)
-		memcpy(&pass->snap->udp_slot_socks,
-		       &gather__record(pass->udp->gather, 0)[pass->udp->at_count],
-		       sizeof(pass->snap->udp_slot_socks));
+		pass->snap->udp_slot_socks = gather_plan__half(
+			&gather__record(pass->udp->gather, 0)[pass->udp->at_count]);
 	return err;
 }
 
