@@ -62,8 +62,8 @@ static void connection(unsigned int port, uint32_t peer)
 {
 	struct sockaddr_in here = at(LOOPBACK, port), there = at(peer, PEER_PORT);
 	const int on = TCP_REPAIR_ON, off = TCP_REPAIR_OFF_NO_WP; /* no window probe */
-	const struct linger at_once = {.l_onoff =
-					       1}; /* when it is closed: no orphan stays behind */
+	/* Closed, it is gone at once: no orphan stays behind. */
+	const struct linger at_once = {.l_onoff = 1};
 	int fd = new_socket();
 
 	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) ||
