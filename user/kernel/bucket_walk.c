@@ -161,44 +161,37 @@ static int take_addr_buckets(struct bucket_walk *walk, const struct gather_span 
 	return 0;
 }
 
-/* All address buckets as they are. WALK_LOST: somebody holds the lock, or they change. */
-static int try_addr_buckets(struct bucket_walk *walk, uint64_t head, struct fronts *ret)
+/* All address buckets as they are. WALK_LOST: some of them, and somebody holds the lock. */
+static int find_addr_buckets(struct bucket_walk *walk, uint64_t head, struct fronts *ret)
 {
 	const struct bind_copy *bind = &walk->tcp->bind;
 	uint32_t slot = socket_table__slot(walk->table, walk->table->mix, walk->place.port);
 	struct gather_span span = {
 		.enter = true, .head = head, .lock = bind_copy__lock(bind, walk->table, slot)};
+	bool locked = false;
 	int err;
 
 	ret->n = 0;
 	do {
 		err = gather__run(walk->tcp->gather, &bind->addr_buckets, &span);
-		if (!err && span.ret_locked)
-			err = WALK_LOST;
 		if (!err)
 			err = take_addr_buckets(walk, &span, ret);
+		locked |= span.lock && span.ret_locked;
 		span.lock = 0;
 	} while (!err && gather_span__goes_on(&span));
-	return err;
+	return err ?: locked ? WALK_LOST : 0;
 }
 
-static int find_addr_buckets(struct bucket_walk *walk, uint64_t head, struct fronts *ret)
-{
-	int err = WALK_LOST;
-
-	for (int lap = 0; err == WALK_LOST && lap <= WALK_MAX_LAPS; lap++)
-		err = try_addr_buckets(walk, head, ret);
-	return err;
-}
-
-/* Walks the lists whose fronts are not what they were when they had been walked. */
+/*
+ * Walks the lists whose fronts are not what they were when they had been walked. One that changes
+ * under the walk is no reason to leave out the others: it is walked once more in the next lap.
+ */
 static int walk_changed(struct bucket_walk *walk, const struct fronts *now, struct fronts *known,
 			bool *ret_changed)
 {
 	uint64_t owners = (uint64_t)walk->tcp->bind.tb2[TB2_OWNERS].offset;
 	size_t at = 0;
 
-	*ret_changed = false;
 	for (size_t i = 0; i < now->n; i++) {
 		struct front *front = fronts__find(known, now->all[i].bucket, &at);
 		bool more;
@@ -212,8 +205,10 @@ static int walk_changed(struct bucket_walk *walk, const struct fronts *now, stru
 			return -ENOMEM;
 		walk->place.bucket = front->bucket;
 		err = walk_lap(walk, front->bucket + owners, &front->first, &more);
-		if (err)
+		if (err && err != WALK_LOST)
 			return err;
+		if (err)
+			front->first = 0;
 	}
 	return 0;
 }
@@ -223,7 +218,8 @@ static int walk_changed(struct bucket_walk *walk, const struct fronts *now, stru
  * another; for a moment it is in none, under the lock of the port's hash slot
  * (__inet_bhash2_update_saddr()). So when all lists have been walked, and nobody has that lock,
  * their fronts are looked at once more: a socket that was moved before is behind one that has
- * changed, and what is there is walked. One that is moved later has been seen where it was.
+ * changed, and what is there is walked. One that is moved later has been seen where it was. What is
+ * found while somebody has the lock is walked as well: it may never be free when it is looked at.
  */
 static int walk_addr_buckets(struct bucket_walk *walk, uint64_t head)
 {
@@ -233,7 +229,8 @@ static int walk_addr_buckets(struct bucket_walk *walk, uint64_t head)
 
 	for (int lap = 0; !err && changed && lap <= WALK_MAX_LAPS; lap++) {
 		err = find_addr_buckets(walk, head, &now);
-		if (!err)
+		changed = err == WALK_LOST;
+		if (!err || changed)
 			err = walk_changed(walk, &now, &known, &changed);
 	}
 	free(now.all);
