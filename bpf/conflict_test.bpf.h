@@ -2,11 +2,12 @@
 /*
  * TCP: hooks on the kernel's conflict test of a port, for bind() and listen().
  *
- * They sit on inet_csk_bind_conflict() and (6.1 and later) inet_bhash2_addr_any_conflict(): a bind
- * to a port that nobody has never gets there, the requested address is still in the socket (it is
- * cleared before the call returns), and the bucket's lock is held, so that the sockets seen are
- * exactly those that the kernel judged. Either function returning true for an explicit port means
- * EADDRINUSE.
+ * They sit on inet_csk_bind_conflict() and (6.1 and later) inet_bhash2_addr_any_conflict(): the
+ * requested address is still in the socket (it is cleared before the call returns), and the
+ * bucket's lock is held, so that the sockets seen are exactly those that the kernel judged. Either
+ * function returning true for an explicit port means EADDRINUSE. Up to 5.10 a bind to a port that
+ * nobody has never gets there; later kernels test such a port, too, so the result is looked at
+ * first.
  */
 #ifndef BINDTRACE_CONFLICT_TEST_BPF_H
 #define BINDTRACE_CONFLICT_TEST_BPF_H

@@ -20,6 +20,7 @@ import test_filters
 import test_first_start
 import test_former
 import test_hostile
+import test_idle
 import test_kubernetes
 import test_listen
 import test_memory
@@ -48,7 +49,7 @@ SUITES = [
     test_former.former, test_wait.wait_begin, test_states_live.states_live,
     test_more_filters.more_filters, test_wait.wait, test_ownerless.ownerless,
     test_containers.containers, test_record.record, test_hostile.hostile, test_wait.wait_end,
-    test_memory.memory, test_crowd.churn, test_crowd.holds, test_crowd.crowd, test_faults.faults,
+    test_memory.memory, test_idle.idle, test_crowd.churn, test_crowd.holds, test_crowd.crowd, test_faults.faults,
 ]
 
 # The command line, full disks, signals: no kernel's business, so on the oldest and the newest only.
@@ -59,7 +60,7 @@ AT_THE_END = [test_storm.storm, test_faults.heavy_faults, test_first_start.last_
 OLDEST_AND_NEWEST = ("5.10", "7.2")
 
 # Kprobes sit on TCP's conflict test alone. What else there is to see is not there to be tested.
-NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "memory.*",
+NEEDS_FEXIT = ("connect.*", "errors.*", "exhausted.*", "filter.proto", "former.*", "idle.*", "memory.*",
                "netns.device", "ownerless.geneve", "ownerless.vxlan", "ownerless.wireguard", "record.*",
                "states_live.*", "udp.*")
 
