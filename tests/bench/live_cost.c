@@ -76,11 +76,11 @@ static int listener(uint32_t address)
 }
 
 /* One call with what belongs to it: a socket made and closed. */
-static void bind_once(int type, bool reuseaddr, int wanted)
+static void bind_once(int type, uint32_t address, bool reuseaddr, int wanted)
 {
 	int fd = new_socket(type, reuseaddr);
 
-	if (try_bind(fd, INADDR_ANY, PORT) != wanted) {
+	if (try_bind(fd, address, PORT) != wanted) {
 		fprintf(stderr, "live_cost: a bind ended otherwise than it should\n");
 		exit(1);
 	}
@@ -89,22 +89,27 @@ static void bind_once(int type, bool reuseaddr, int wanted)
 
 static void tcp_bind(int unused)
 {
-	bind_once(SOCK_STREAM, false, 0);
+	bind_once(SOCK_STREAM, INADDR_ANY, false, 0);
+}
+
+static void tcp_bind_address(int unused)
+{
+	bind_once(SOCK_STREAM, INADDR_LOOPBACK, false, 0);
 }
 
 static void udp_bind(int unused)
 {
-	bind_once(SOCK_DGRAM, false, 0);
+	bind_once(SOCK_DGRAM, INADDR_ANY, false, 0);
 }
 
 static void refused(int unused)
 {
-	bind_once(SOCK_STREAM, false, EADDRINUSE);
+	bind_once(SOCK_STREAM, INADDR_ANY, false, EADDRINUSE);
 }
 
 static void refused_at_end(int unused)
 {
-	bind_once(SOCK_STREAM, true, EADDRINUSE);
+	bind_once(SOCK_STREAM, INADDR_ANY, true, EADDRINUSE);
 }
 
 /* A new address each time: no four-tuple is met again, however many wait in TIME_WAIT. */
@@ -196,6 +201,7 @@ static const struct operation {
 } operations[] = {
 	{"socket", make_nothing, only_socket, 1},
 	{"tcp_bind", make_nothing, tcp_bind, 1},
+	{"tcp_bind_address", make_nothing, tcp_bind_address, 1},
 	{"udp_bind", make_nothing, udp_bind, 1},
 	{"connect", new_listener, connect_close, 4},
 	{"refused_1", make_one, refused, 2},

@@ -22,6 +22,7 @@ EVENTS = 200000  # for the memory
 IDLE_NS = 1000000  # bindsnoop wakes up ten times a second
 LABELS = {
     "tcp_bind": "bind() to a free TCP port",
+    "tcp_bind_address": "the same, to one address",
     "udp_bind": "bind() to a free UDP port",
     "connect": "connect() over loopback, accept()",
     "fork_exec": "fork(), exec(), wait()",
@@ -29,10 +30,13 @@ LABELS = {
     "refused_50000": "bind() refused, 50,000, the first one blocks",
     "refused_50000_last": "bind() refused, 50,000, the last one blocks",
 }
-OFTEN = ["tcp_bind", "udp_bind", "connect", "fork_exec", "refused_1"]
+SUCCEED = ["tcp_bind", "tcp_bind_address", "udp_bind", "connect", "fork_exec"]
+OFTEN = [*SUCCEED, "refused_1"]
 CROWDED = ["refused_50000", "refused_50000_last"]
 HOOKS = {
     "`__inet_bind`, `__inet6_bind`": ["fexit_inet_bind", "fexit_inet6_bind"],
+    "`inet_csk_bind_conflict`": ["fexit_bind_conflict_4", "fexit_bind_conflict_5"],
+    "`inet_bhash2_addr_any_conflict`": ["fexit_addr_any_conflict"],
     "`security_socket_bind`": ["fexit_security_bind"],
     "`security_socket_connect`": ["fexit_security_connect"],
     "`__inet_hash_connect`": ["fexit_hash_connect_4", "fexit_hash_connect_5"],
@@ -251,15 +255,15 @@ def known_programs(names):
 
 
 def hook_shares(rounds, calls):
-    print("\n| hook | bind(), TCP | bind(), UDP | connect() | fork(), exec() |")
-    print("| --- | ---: | ---: | ---: | ---: |")
+    print("\n| hook | bind(), TCP | to one address | bind(), UDP | connect() | fork(), exec() |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for label, names in HOOKS.items():
         programs, results = known_programs(names), Results()
         if not programs:
             continue
         for _ in range(rounds):
-            one(results, lambda names=programs: some_hooks(names), OFTEN[:4], calls)
-        print(f"| {label} | " + " | ".join(f"{results.added_of(x):+,.0f}" for x in OFTEN[:4]) + " |")
+            one(results, lambda names=programs: some_hooks(names), SUCCEED, calls)
+        print(f"| {label} | " + " | ".join(f"{results.added_of(x):+,.0f}" for x in SUCCEED) + " |")
 
 
 def status_kb(pid, key):
