@@ -33,10 +33,12 @@ LABELS = {
 SUCCEED = ["tcp_bind", "tcp_bind_address", "udp_bind", "connect", "fork_exec"]
 OFTEN = [*SUCCEED, "refused_1"]
 CROWDED = ["refused_50000", "refused_50000_last"]
+# On the conflict test, where the kernel holds the bucket's lock.
+LOCKED = ["fexit_bind_conflict_4", "fexit_bind_conflict_5", "fexit_addr_any_conflict"]
 HOOKS = {
     "`__inet_bind`, `__inet6_bind`": ["fexit_inet_bind", "fexit_inet6_bind"],
-    "`inet_csk_bind_conflict`": ["fexit_bind_conflict_4", "fexit_bind_conflict_5"],
-    "`inet_bhash2_addr_any_conflict`": ["fexit_addr_any_conflict"],
+    "`inet_csk_bind_conflict`": LOCKED[:2],
+    "`inet_bhash2_addr_any_conflict`": LOCKED[2:],
     "`security_socket_bind`": ["fexit_security_bind"],
     "`security_socket_connect`": ["fexit_security_connect"],
     "`__inet_hash_connect`": ["fexit_hash_connect_4", "fexit_hash_connect_5"],
@@ -44,8 +46,6 @@ HOOKS = {
     "`sched_process_fork`": ["tp_fork_exe"],
     "`sched_process_exec`": ["tp_exec"],
 }
-# On the conflict test, where the kernel holds the bucket's lock.
-LOCKED, LOCKED_5_10 = ["fexit_bind_conflict_5", "fexit_addr_any_conflict"], ["fexit_bind_conflict_4"]
 
 
 def fail(what):
@@ -190,7 +190,8 @@ def why_not(party):
 
 def under_lock():
     """The hooks that run with the bucket's lock held, alone."""
-    return some_hooks(LOCKED if known_programs(LOCKED[1:]) else LOCKED_5_10)
+    loaded = loaded_programs()
+    return some_hooks([name for name in LOCKED if name in loaded])
 
 
 def compare(rounds, calls):
@@ -243,22 +244,23 @@ def print_lock(results):
         print(f"| {crowd} | {looked} | {lock.added_of(name):+,.0f} |")
 
 
-def known_programs(names):
-    """Those that attach on this kernel, by trying: signatures differ."""
-    good = []
-    for name in names:
-        party = some_hooks([name])
-        if party.start():
-            good.append(name)
-            party.end()
-    return good
+def loaded_programs():
+    """Those of a live run: signatures differ between kernels, and it has chosen."""
+    party = bindtrace()
+    if not party.start():
+        fail(party.said())
+    shown = subprocess.run(["bpftool", "--json", "prog", "show"], check=True,
+                           stdout=subprocess.PIPE).stdout
+    party.end()
+    return {x.get("name") for x in json.loads(shown)}
 
 
 def hook_shares(rounds, calls):
     print("\n| hook | bind(), TCP | to one address | bind(), UDP | connect() | fork(), exec() |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    loaded = loaded_programs()
     for label, names in HOOKS.items():
-        programs, results = known_programs(names), Results()
+        programs, results = [name for name in names if name in loaded], Results()
         if not programs:
             continue
         for _ in range(rounds):
