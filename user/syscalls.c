@@ -126,7 +126,7 @@ static const char *const deadly[] = {
 static const char *const stopping[] = {"clone", "ptrace"};
 
 /* More that is used where SANITIZED. */
-static const char *const checking[] = {"prctl", "tgkill", "pipe2"};
+static const char *const checking[] = {"prctl", "tgkill", "pipe2", "getppid", "getdents"};
 
 static const unsigned commands[] = {
 	BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM,	  BPF_MAP_GET_NEXT_KEY,
