@@ -3,9 +3,12 @@
 #include <string.h>
 #include "group.h"
 
+/* A socket, with what is compared of it looked up once. */
 struct entry {
-	uint32_t sock;
+	uint32_t sock; /* index in the snapshot */
 	size_t position;
+	const struct sock_hold *holds; /* in the snapshot */
+	size_t n_holds;
 };
 
 static int compare_number(int64_t a, int64_t b)
@@ -14,24 +17,22 @@ static int compare_number(int64_t a, int64_t b)
 }
 
 /* By the distinct processes, whatever the fds. */
-static int compare_holds(const struct snapshot *snap, uint32_t a, uint32_t b)
+static int compare_holds(const struct entry *a, const struct entry *b)
 {
-	size_t n_a, n_b, i = 0, j = 0;
-	const struct sock_hold *holds_a = snapshot__holds(snap, a, &n_a);
-	const struct sock_hold *holds_b = snapshot__holds(snap, b, &n_b);
+	size_t i = 0, j = 0;
 
-	while (i < n_a && j < n_b) {
-		uint32_t proc = holds_a[i].proc;
-		int order = compare_number(proc, holds_b[j].proc);
+	while (i < a->n_holds && j < b->n_holds) {
+		uint32_t proc = a->holds[i].proc;
+		int order = compare_number(proc, b->holds[j].proc);
 
 		if (order)
 			return order;
-		while (i < n_a && holds_a[i].proc == proc)
+		while (i < a->n_holds && a->holds[i].proc == proc)
 			i++;
-		while (j < n_b && holds_b[j].proc == proc)
+		while (j < b->n_holds && b->holds[j].proc == proc)
 			j++;
 	}
-	return compare_number(n_a - i > 0, n_b - j > 0);
+	return compare_number(i < a->n_holds, j < b->n_holds);
 }
 
 static int compare_former(const struct proc_info *a, const struct proc_info *b)
@@ -73,9 +74,9 @@ static int compare_flags(const struct snap_sock *a, const struct snap_sock *b)
 	return order;
 }
 
-static int compare_kind(const struct snapshot *snap, uint32_t a, uint32_t b)
+static int compare_kind(const struct snapshot *snap, const struct entry *a, const struct entry *b)
 {
-	const struct snap_sock *x = &snap->socks[a], *y = &snap->socks[b];
+	const struct snap_sock *x = &snap->socks[a->sock], *y = &snap->socks[b->sock];
 	int order = compare_state(x, y);
 
 	if (!order)
@@ -83,14 +84,14 @@ static int compare_kind(const struct snapshot *snap, uint32_t a, uint32_t b)
 	if (!order)
 		order = compare_former(x->former_owner, y->former_owner);
 	if (!order)
-		order = compare_holds(snap, a, b);
+		order = compare_holds(a, b);
 	return order;
 }
 
 static int compare_entry(const void *a, const void *b, void *snap)
 {
 	const struct entry *x = a, *y = b;
-	int order = compare_kind(snap, x->sock, y->sock);
+	int order = compare_kind(snap, x, y);
 
 	return order ? order : compare_number((int64_t)x->position, (int64_t)y->position);
 }
@@ -142,13 +143,14 @@ struct group *group__make(const struct snapshot *snap, const uint32_t *socks, si
 		free(groups);
 		return NULL;
 	}
-	for (size_t i = 0; i < n; i++)
-		entries[i] = (struct entry){socks[i], i};
+	for (size_t i = 0; i < n; i++) {
+		entries[i] = (struct entry){.sock = socks[i], .position = i};
+		entries[i].holds = snapshot__holds(snap, socks[i], &entries[i].n_holds);
+	}
 	if (!single)
 		qsort_r(entries, n, sizeof(*entries), compare_entry, (void *)snap);
 	for (size_t i = 0; i < n; i++) {
-		if (!single && i > 0 &&
-		    compare_kind(snap, entries[i - 1].sock, entries[i].sock) == 0)
+		if (!single && i > 0 && compare_kind(snap, &entries[i - 1], &entries[i]) == 0)
 			group__add(&groups[n_groups - 1], snap, entries[i].sock);
 		else
 			groups[n_groups++] = group__of(snap, &entries[i]);
