@@ -38,10 +38,12 @@ static void parse_linkinfo(const struct rtattr *info, struct device_link *ret)
 	int left = RTA_PAYLOAD(info);
 
 	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
-		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_KIND)
+		if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_KIND) {
 			ret->is_vrf = RTA_PAYLOAD(attr) >= 4 && !memcmp(RTA_DATA(attr), "vrf", 4);
-		else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_DATA && ret->is_vrf)
+			ret->table = 0; /* of the kind that was said before, if one was */
+		} else if ((attr->rta_type & NLA_TYPE_MASK) == IFLA_INFO_DATA && ret->is_vrf) {
 			parse_vrf(attr, ret);
+		}
 	}
 }
 
