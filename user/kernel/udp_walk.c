@@ -4,8 +4,10 @@
 #include "decode.h"
 #include "udp_walk.h"
 
-/* Attempts at a walk during which nothing on the lists changed, before it is called raced. */
-#define MAX_PASSES 3
+/* Attempts at a slot during which nothing on its list changed, before it is called raced. */
+#define MAX_TRIES 20
+/* Of take_records(), beside 0 and -errno: something had gone from under it. */
+#define TORN 1
 
 static const struct table_paths paths = {
 	.of_prot = "proto.h.udp_table",
@@ -30,104 +32,153 @@ int udp_copy__plan(const struct btf *types, struct udp_copy *ret)
 		       ?: sock_copy__plan(types, SOCK_LIST_UDP, &ret->sock);
 }
 
-struct pass {
-	struct udp_copy *udp;
-	struct socket_table table;
+/* A walk through the slots, one or all of them. */
+struct slots {
+	const struct udp_copy *udp;
+	const struct socket_table *table;
 	uint16_t port;
 	struct snapshot *snap;
+	uint64_t last; /* head of the last one */
+	/* of the one under way */
+	uint64_t head;
+	size_t n_before; /* sockets of those before it */
+	int tries;
+	bool torn; /* one of them kept changing */
 };
 
-static uint64_t slot_at(const struct pass *pass, uint32_t slot)
+static uint64_t slot_at(const struct slots *slots, uint32_t slot)
 {
-	return pass->table.slots + (uint64_t)slot * pass->udp->slot_size;
+	return slots->table->slots + (uint64_t)slot * slots->udp->slot_size;
+}
+
+static uint64_t head_of(const struct slots *slots, uint32_t slot)
+{
+	return slot_at(slots, slot) + (uint64_t)slots->udp->slot_head;
+}
+
+static void begin_slot(struct slots *slots, uint64_t head)
+{
+	slots->head = head;
+	slots->n_before = slots->snap->n_socks;
+	slots->tries = 0;
 }
 
 /* When all of it had been copied, was it linked, and in the slot whose list it was met in? */
-static bool is_in_slot(const struct pass *pass, const uint64_t *record)
+static bool is_in_slot(const struct slots *slots, const uint64_t *record)
 {
-	const struct sock_copy *copy = &pass->udp->sock;
-	uint32_t slot = socket_table__slot(&pass->table, sock_copy__mix(copy, record),
+	const struct sock_copy *copy = &slots->udp->sock;
+	uint32_t slot = socket_table__slot(slots->table, sock_copy__mix(copy, record),
 					   sock_copy__port(copy, record));
 
 	return gather_plan__is_linked(&copy->plan, record) &&
-	       record[WIRE_WORD_HEAD] == slot_at(pass, slot) + (uint64_t)pass->udp->slot_head;
+	       record[WIRE_WORD_HEAD] == head_of(slots, slot);
 }
 
-static int take_records(struct pass *pass, const struct gather_span *span, bool *ret_torn)
+static int take_record(struct slots *slots, const uint64_t *record, uint64_t jiffies)
 {
-	const struct sock_copy *copy = &pass->udp->sock;
+	const struct sock_copy *copy = &slots->udp->sock;
+	struct snap_sock *sock;
+	struct wire_sock wire;
+	bool wanted, whole = sock_copy__take(copy, record, jiffies, &wire);
 
+	wanted = (!slots->port || wire.local_port == slots->port) &&
+		 sock_copy__net(copy, record) == slots->table->net;
+	if (!is_in_slot(slots, record) || (wanted && !whole))
+		return TORN;
+	if (!wanted)
+		return 0;
+	sock = snapshot__add_sock(slots->snap);
+	if (!sock)
+		return -ENOMEM;
+	decode__sock(&wire, slots->udp->tick_ns, sock);
+	return 0;
+}
+
+static int take_records(struct slots *slots, const struct gather_span *span)
+{
 	for (uint32_t i = 0; i < span->ret_n; i++) {
-		const uint64_t *record = gather__record(pass->udp->gather, i);
-		struct snap_sock *sock;
-		struct wire_sock wire;
-		bool wanted, whole = sock_copy__take(copy, record, span->ret_jiffies, &wire);
+		const uint64_t *record = gather__record(slots->udp->gather, i);
+		int err;
 
-		wanted = (!pass->port || wire.local_port == pass->port) &&
-			 sock_copy__net(copy, record) == pass->table.net;
-		*ret_torn = !is_in_slot(pass, record) || (wanted && !whole);
-		if (*ret_torn)
-			return 0;
-		if (!wanted)
-			continue;
-		sock = snapshot__add_sock(pass->snap);
-		if (!sock)
-			return -ENOMEM;
-		decode__sock(&wire, pass->udp->tick_ns, sock);
+		if (record[WIRE_WORD_HEAD] != slots->head)
+			begin_slot(slots, record[WIRE_WORD_HEAD]);
+		err = take_record(slots, record, span->ret_jiffies);
+		if (err)
+			return err;
 	}
 	return 0;
 }
 
-/* Other ports' sockets in the slot, too: how many there are decides how the kernel looks. */
-static int count_slot(struct pass *pass, uint32_t slot)
+/* The slot once more; where it keeps changing, on to the next with what was seen of it. */
+static void go_back(struct slots *slots, struct gather_span *span)
 {
-	struct gather_span one = {.link = slot_at(pass, slot), .max = 1};
-	int err = gather__run(pass->udp->gather, &pass->udp->slot, &one);
+	if (++slots->tries < MAX_TRIES) {
+		slots->snap->n_socks = slots->n_before;
+	} else {
+		slots->torn = true;
+		begin_slot(slots, slots->head + span->stride);
+	}
+	span->head = slots->head;
+	span->link = 0;
+	span->enter = slots->head <= slots->last;
+	span->more_heads = span->enter ? (uint32_t)((slots->last - slots->head) / span->stride) : 0;
+}
 
-	if (!err)
-		pass->snap->udp_slot_socks = gather_plan__half(
-			&gather__record(pass->udp->gather, 0)[pass->udp->at_count]);
+static int walk_slots(struct slots *slots, uint32_t first)
+{
+	const struct udp_copy *udp = slots->udp;
+	struct gather_span span = {.enter = true,
+				   .stride = udp->slot_size,
+				   .head = head_of(slots, first),
+				   .more_heads = slots->port ? 0 : slots->table->mask};
+	int err = 0;
+
+	slots->last = span.head + span.more_heads * span.stride;
+	while (!err && (span.enter || gather_span__goes_on(&span))) {
+		err = gather__run(udp->gather, &udp->sock.plan, &span);
+		if (!err)
+			err = take_records(slots, &span);
+		if (err == TORN) {
+			go_back(slots, &span);
+			err = 0;
+		}
+	}
 	return err;
 }
 
-/* One pass over the port's slot, or over all. *ret_torn: something had gone from under it. */
-static int run_pass(struct pass *pass, int fd, bool *ret_torn)
+/* Other ports' sockets in the slot, too: how many there are decides how the kernel looks. */
+static int count_slot(const struct slots *slots, uint32_t slot)
 {
-	struct udp_copy *udp = pass->udp;
-	struct gather_span span = {.enter = true, .stride = udp->slot_size};
-	uint32_t slot = 0;
-	int err = socket_table__find(udp->gather, &udp->table, fd, &pass->table);
+	const struct udp_copy *udp = slots->udp;
+	struct gather_span one = {.link = slot_at(slots, slot), .max = 1};
+	int err = gather__run(udp->gather, &udp->slot, &one);
 
-	if (err)
-		return err;
-	pass->snap->n_socks = 0;
-	pass->snap->netns = pass->table.netns;
-	if (pass->port)
-		slot = socket_table__slot(&pass->table, pass->table.mix, pass->port);
-	err = count_slot(pass, slot);
-	span.head = slot_at(pass, slot) + (uint64_t)udp->slot_head;
-	span.more_heads = pass->port ? 0 : pass->table.mask;
-	*ret_torn = false;
-	while (!err && !*ret_torn && (span.enter || gather_span__goes_on(&span))) {
-		err = gather__run(udp->gather, &udp->sock.plan, &span);
-		if (!err)
-			err = take_records(pass, &span, ret_torn);
-	}
+	if (!err)
+		slots->snap->udp_slot_socks =
+			gather_plan__half(&gather__record(udp->gather, 0)[udp->at_count]);
+	return err;
+}
+
+int udp_walk__slots(const struct udp_copy *udp, const struct socket_table *table, uint16_t port,
+		    struct snapshot *snap)
+{
+	struct slots slots = {.udp = udp, .table = table, .port = port, .snap = snap};
+	uint32_t first = port ? socket_table__slot(table, table->mix, port) : 0;
+	int err = count_slot(&slots, first) ?: walk_slots(&slots, first);
+
+	/* One that has moved meanwhile, to the front or to another slot, may have been met twice.
+	 */
+	snapshot__drop_duplicates(snap);
+	snap->netns = table->netns;
+	snap->evidence = slots.torn ? EVIDENCE_RACED : EVIDENCE_WALKED;
+	snap->truncated = slots.torn;
 	return err;
 }
 
 int udp_walk__run(struct udp_copy *udp, int fd, uint16_t port, struct snapshot *snap)
 {
-	struct pass pass = {.udp = udp, .port = port, .snap = snap};
-	bool torn = true;
-	int err = 0;
+	struct socket_table table;
 
-	for (int i = 0; i < MAX_PASSES && torn && !err; i++)
-		err = run_pass(&pass, fd, &torn);
-	/* One that has moved meanwhile, to the front or to another slot, may have been met twice.
-	 */
-	snapshot__drop_duplicates(snap);
-	snap->evidence = torn ? EVIDENCE_RACED : EVIDENCE_WALKED;
-	snap->truncated = torn;
-	return err;
+	return socket_table__find(udp->gather, &udp->table, fd, &table)
+		       ?: udp_walk__slots(udp, &table, port, snap);
 }

@@ -32,4 +32,8 @@ int udp_copy__plan(const struct btf *types, struct udp_copy *ret);
  */
 int udp_walk__run(struct udp_copy *udp, int fd, uint16_t port, struct snapshot *snap);
 
+/* The same, of a table that has been found. */
+int udp_walk__slots(const struct udp_copy *udp, const struct socket_table *table, uint16_t port,
+		    struct snapshot *snap);
+
 #endif
