@@ -221,6 +221,7 @@ def soak(seconds):
           f"rounds of the producers: {load.done}")
     for one, its_samples in zip(live, samples):
         its_samples.settle(one.pid, lambda: pump(live))
+    for one, its_samples in zip(live, samples):
         check_stop(one)
         its_samples.check()
     check(shots.done and len(load.done) == len(load.pids), "not all of them have done anything")
