@@ -103,6 +103,29 @@ static inline void fake_unlink(struct fake_node *node)
 	node->pprev = NULL; /* next stays, as hlist_del_init_rcu() leaves it for those who walk */
 }
 
+/* Socket i of a test: an open one of that port, with an inode of its own. In no list, no state. */
+static inline void fake_open(struct fake_sock *sock, struct fake_socket *socket,
+			     struct fake_net *net, uint16_t port, int i)
+{
+	*sock = (struct fake_sock){.num = port,
+				   .hashes = {port},
+				   .family = 2,
+				   .net = net,
+				   .daddr = (uint32_t)i,
+				   .socket = socket};
+	*socket = (struct fake_socket){
+		.file = net, .sk = sock, .inode = {.i_ino = 1000 + (uint64_t)i}};
+}
+
+static inline size_t fake_times_seen(const struct snapshot *snap, const struct fake_sock *sock)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < snap->n_socks; i++)
+		n += snap->socks[i].id == (uint64_t)sock;
+	return n;
+}
+
 /* ---- types --------------------------------------------------------------------------------------
  */
 

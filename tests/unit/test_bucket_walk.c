@@ -77,16 +77,8 @@ static void put(struct world *world, int i, int bucket)
 /* Socket i in a list of its bucket; those that came later are in front. */
 static void add(struct world *world, int i, int bucket)
 {
-	struct fake_sock *sock = &world->socks[i];
-
-	*sock = (struct fake_sock){.num = PORT,
-				   .family = 2,
-				   .state = 10,
-				   .net = &world->net,
-				   .daddr = (uint32_t)i,
-				   .socket = &world->sockets[i]};
-	world->sockets[i] = (struct fake_socket){
-		.file = world, .sk = sock, .inode = {.i_ino = 1000 + (uint64_t)i}};
+	fake_open(&world->socks[i], &world->sockets[i], &world->net, PORT, i);
+	world->socks[i].state = 10;
 	put(world, i, bucket);
 }
 
@@ -106,11 +98,7 @@ static int run(struct world *world)
 
 static size_t times_seen(const struct world *world, int i)
 {
-	size_t n = 0;
-
-	for (size_t j = 0; j < world->snap.n_socks; j++)
-		n += world->snap.socks[j].id == (uint64_t)&world->socks[i];
-	return n;
+	return fake_times_seen(&world->snap, &world->socks[i]);
 }
 
 static void assert_seen(const struct world *world, int from, int to)

@@ -43,15 +43,8 @@ static void add(struct world *world, int i)
 	struct fake_sock *sock = &world->socks[i];
 	uint16_t port = (uint16_t)(PORT + i % SLOTS);
 
-	*sock = (struct fake_sock){.num = port,
-				   .hashes = {port},
-				   .family = 2,
-				   .state = 7,
-				   .net = &world->net,
-				   .daddr = (uint32_t)i,
-				   .socket = &world->sockets[i]};
-	world->sockets[i] = (struct fake_socket){
-		.file = world, .sk = sock, .inode = {.i_ino = 1000 + (uint64_t)i}};
+	fake_open(sock, &world->sockets[i], &world->net, port, i);
+	sock->state = 7;
 	fake_link(list_of(world, port), &sock->node);
 	world->slots[port % SLOTS].count++;
 }
@@ -92,11 +85,13 @@ static void run(struct world *world, uint16_t port)
 
 static size_t times_seen(const struct world *world, int i)
 {
-	size_t n = 0;
+	return fake_times_seen(&world->snap, &world->socks[i]);
+}
 
-	for (size_t j = 0; j < world->snap.n_socks; j++)
-		n += world->snap.socks[j].id == (uint64_t)&world->socks[i];
-	return n;
+static void assert_all_seen(const struct world *world)
+{
+	for (int i = 0; i < N; i++)
+		assert_int_equal(times_seen(world, i), 1);
 }
 
 /* One port in the order of its list, the last one first; and all. */
@@ -117,8 +112,7 @@ static void test_quiet(void **state)
 	make(&world);
 	run(&world, 0);
 	assert_int_equal(world.snap.n_socks, N);
-	for (int i = 0; i < N; i++)
-		assert_int_equal(times_seen(&world, i), 1);
+	assert_all_seen(&world);
 	drop(&world);
 }
 
@@ -149,8 +143,7 @@ static void test_moves(void **state)
 		assert_int_equal(world.moved, times);
 		assert_int_equal(world.snap.evidence, EVIDENCE_WALKED);
 		assert_int_equal(world.snap.n_socks, N);
-		for (int i = 0; i < N; i++)
-			assert_int_equal(times_seen(&world, i), 1);
+		assert_all_seen(&world);
 		drop(&world);
 	}
 }
