@@ -145,7 +145,8 @@ struct group *group__make(const struct snapshot *snap, const uint32_t *socks, si
 	}
 	for (size_t i = 0; i < n; i++) {
 		entries[i] = (struct entry){.sock = socks[i], .position = i};
-		entries[i].holds = snapshot__holds(snap, socks[i], &entries[i].n_holds);
+		if (!single)
+			entries[i].holds = snapshot__holds(snap, socks[i], &entries[i].n_holds);
 	}
 	if (!single)
 		qsort_r(entries, n, sizeof(*entries), compare_entry, (void *)snap);
