@@ -13,6 +13,8 @@ from tool import KERNEL, OLD, Tracer
 
 CALLS = 50  # so that a call of somebody else's does not count as one of these
 STATS = "/proc/sys/kernel/bpf_stats_enabled"
+
+
 def programs(pid):
     """Ids: those that a process has links to."""
     ids = set()
@@ -88,16 +90,21 @@ def with_sctp(wanted):
     return wanted | {more[name] for name in wanted if name in more}
 
 
+def count_runs(on):
+    with open(STATS, "w", encoding="ascii") as file:
+        file.write(str(int(on)))
+
+
 def check_runs():
-    with open(STATS, "w", encoding="ascii") as file:
-        file.write("1")
-    with Tracer() as tracer:
-        tracer.ready()
-        ids = programs(tracer.proc.pid)
-        ran = {name: during(ids, call) for name, (call, _) in CASES.items()}
-        tracer.stop()
-    with open(STATS, "w", encoding="ascii") as file:
-        file.write("0")
+    count_runs(True)
+    try:
+        with Tracer() as tracer:
+            tracer.ready()
+            ids = programs(tracer.proc.pid)
+            ran = {name: during(ids, call) for name, (call, _) in CASES.items()}
+            tracer.stop()
+    finally:
+        count_runs(False)
     for name, (_, wanted) in CASES.items():
         same(name, sorted(ran[name]), sorted(with_sctp(wanted)))
 
