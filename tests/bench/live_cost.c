@@ -55,14 +55,21 @@ static int try_bind(int fd, uint32_t address, uint16_t port)
 	return bind(fd, (struct sockaddr *)&in, sizeof(in)) ? errno : 0;
 }
 
-static int bound(bool reuseaddr, uint16_t port)
+static void must_bind(int fd, uint16_t port)
 {
-	int fd = new_socket(SOCK_STREAM, reuseaddr), err = try_bind(fd, INADDR_ANY, port);
+	int err = try_bind(fd, INADDR_ANY, port);
 
 	if (err) {
 		errno = err;
 		fail("bind");
 	}
+}
+
+static int bound(bool reuseaddr, uint16_t port)
+{
+	int fd = new_socket(SOCK_STREAM, reuseaddr);
+
+	must_bind(fd, port);
 	return fd;
 }
 
@@ -171,14 +178,10 @@ static void set(int fd, int level, int option, int value)
  */
 static int bound_unasked(void)
 {
-	int fd = new_socket(SOCK_STREAM, false), err;
+	int fd = new_socket(SOCK_STREAM, false);
 
 	set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
-	err = try_bind(fd, INADDR_ANY, PORT);
-	if (err) {
-		errno = err;
-		fail("bind");
-	}
+	must_bind(fd, PORT);
 	set(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF);
 	set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
 	return fd;

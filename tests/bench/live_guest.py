@@ -5,6 +5,7 @@
 Each round goes through the parties, with nothing attached before and after each, so that what
 drifts meets all of them. A party is stopped (SIGSTOP) while the clock runs: the figures are what
 the callers pay; what the reader pays afterwards is a row of its own. Prints Markdown."""
+import functools
 import json
 import os
 import re
@@ -244,6 +245,7 @@ def print_lock(results):
         print(f"| {crowd} | {looked} | {lock.added_of(name):+,.0f} |")
 
 
+@functools.cache
 def loaded_programs():
     """Those of a live run: signatures differ between kernels, and it has chosen."""
     party = bindtrace()
