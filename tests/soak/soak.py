@@ -130,7 +130,9 @@ class Samples:
     def settle(self, pid, read_on):
         """Nothing happens any more. One more fd is open for a moment now and then, while something
         does; what leaks stays."""
-        fewest = min(x[2] for x in self.part(0.25, 0.5))
+        early = self.part(0.25, 0.5)
+        check(early, f"too few samples: {len(self.rows)}")
+        fewest = min(x[2] for x in early)
         harness.until(lambda: (read_on(), count_fds(pid) <= fewest)[1],
                       f"{fewest} fds, as there were after the warm-up; {count_fds(pid)} now")
 
