@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-only
 """All live tests, in the guest: live.py [-v] [PATTERN]…; see README.md."""
+import glob
 import os
+import re
 import sys
 
 import harness
@@ -74,6 +76,15 @@ NOT_SANITIZED = dict.fromkeys(("readonly.*", "wait.no_duplicates"),
 NOT_SANITIZED["memory.*"] = "most of that memory is the sanitizers'"
 SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
+# With run --valgrind, which knows no seccomp(2), and runs a program twenty times as long.
+NOT_UNDER_VALGRIND = {
+    **dict.fromkeys(("readonly.*", "memory.*"), "it would see what valgrind does"),
+    **dict.fromkeys(("storm.*", "crowd.*", "netns.wait"), "it would see how long valgrind takes"),
+    **dict.fromkeys(("features.hooks", "features.kprobe_sight", "command.reader_gone"),
+                    "a line more says that seccomp is not known"),
+}
+VALGRIND = os.environ.get("BINDTRACE_VALGRIND")
+
 
 def last(selected):
     """The run that most tests have shared: what it says at its end."""
@@ -94,12 +105,30 @@ def stop_shared():
                   f"does; the first: {bad[:1]}")
 
 
+def valgrind_reports(selected):
+    """What valgrind said of each run; that it does not know an ioctl or a command of bpf(2) is no fault of ours."""
+    if VALGRIND and selected("valgrind.reports"):
+        yield "valgrind.reports", no_reports
+
+
+def no_reports():
+    files = glob.glob("/out/valgrind.*")
+    harness.check(files, "no run was under valgrind")
+    print(f"# {len(files)} runs under valgrind")
+    for path in files:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+        harness.check(not re.search(r"^==\d+== .*( at 0x| by 0x|lost in loss record)", text, re.M), text)
+
+
 def main():
     args = sys.argv[1:]
     verbose = "-v" in args
     runner = harness.Runner([a for a in args if a != "-v"], verbose)
     if SANITIZED:
         runner.deny.update(NOT_SANITIZED)
+    if VALGRIND:
+        runner.deny.update(NOT_UNDER_VALGRIND)
     if not FENTRY:
         runner.deny.update(dict.fromkeys(NEEDS_FEXIT, "needs fexit"))
         print(f"# needs fexit, not run: {' '.join(NEEDS_FEXIT)}")
@@ -107,7 +136,8 @@ def main():
         runner.deny.update(dict.fromkeys(NO_COUNTERS, "no counters there"))
     try:
         some, end = (IN_USER_SPACE, AT_THE_END) if KERNEL in (*OLDEST_AND_NEWEST, "") else ([], [])
-        return runner.run([*SUITES[:2], *some, *SUITES[2:], last, *end])
+        return runner.run([*SUITES[:2], *some, *SUITES[2:], last, *end,
+                           valgrind_reports])
     finally:
         if Shared.tracer:
             Shared.tracer.kill()
