@@ -42,19 +42,22 @@ static __always_inline void note_exe(struct task_struct *task, const struct wire
 	scratch__release(scratch);
 }
 
-static __always_inline void connection__read(struct sock_common *common,
-					     struct wire_connection *out)
+/* sk is an argument of the hook: the verifier knows its type, and each FIN pays for reads by way of
+ * a helper. */
+static __always_inline void connection__read(const struct sock *sk, struct wire_connection *out)
 {
-	out->netns = BPF_CORE_READ(common, skc_net.net, ns.inum);
-	out->local_port = BPF_CORE_READ(common, skc_num);
-	out->peer_port = __builtin_bswap16(BPF_CORE_READ(common, skc_dport));
-	out->family = BPF_CORE_READ(common, skc_family);
+	const struct sock_common *common = &sk->__sk_common;
+
+	out->netns = common->skc_net.net->ns.inum;
+	out->local_port = common->skc_num;
+	out->peer_port = __builtin_bswap16(common->skc_dport);
+	out->family = common->skc_family;
 	if (out->family == BT_AF_INET6 && compat__has_ipv6()) {
-		BPF_CORE_READ_INTO(&out->local, common, skc_v6_rcv_saddr);
-		BPF_CORE_READ_INTO(&out->peer, common, skc_v6_daddr);
+		__builtin_memcpy(out->local, &common->skc_v6_rcv_saddr, sizeof(out->local));
+		__builtin_memcpy(out->peer, &common->skc_v6_daddr, sizeof(out->peer));
 	} else {
-		BPF_CORE_READ_INTO((__u32 *)out->local, common, skc_rcv_saddr);
-		BPF_CORE_READ_INTO((__u32 *)out->peer, common, skc_daddr);
+		__builtin_memcpy(out->local, &common->skc_rcv_saddr, sizeof(common->skc_rcv_saddr));
+		__builtin_memcpy(out->peer, &common->skc_daddr, sizeof(common->skc_daddr));
 	}
 }
 
@@ -69,7 +72,7 @@ int fentry_send_fin(__u64 *ctx)
 
 	if (!port_wanted(sk->__sk_common.skc_num))
 		return 0;
-	connection__read(&sk->__sk_common, &key);
+	connection__read(sk, &key);
 	/* The kernel for itself, or in a process's stead (MPTCP): nobody that could be named. */
 	if (BPF_CORE_READ(task, flags) & BT_PF_KTHREAD) {
 		bpf_map_delete_elem(&former, &key);

@@ -69,7 +69,9 @@ static __always_inline void emit_state(struct sock_common *common, __u16 port,
 	record->header.kind = WIRE_STATE;
 	record->header.size = sizeof(*record);
 	record->time_ns = now->time_ns;
-	record->duration_ns = was && was->state == old ? (__s64)(now->time_ns - was->time_ns) : -1;
+	record->duration_ns = was && was->time_ns && was->state == old
+				      ? (__s64)(now->time_ns - was->time_ns)
+				      : -1;
 	record->start_ns = now->start_ns;
 	record->cgroup_id = now->cgroup_id;
 	record->netns = BPF_CORE_READ(common, skc_net.net, ns.inum);
@@ -116,6 +118,8 @@ int tp_set_state(__u64 *ctx)
 
 	if (BPF_CORE_READ(sk, sk_protocol) != BT_IPPROTO_TCP)
 		return 0; /* MPTCP reports its own socket too */
+	if (old == new)
+		return 0; /* close() of one in FIN_WAIT2 sets that again: tcp_close_state() */
 	/* inet_csk_clone_lock(): a new socket, with the state of its listener. */
 	if (old == BT_TCP_LISTEN && new == BT_TCP_SYN_RECV)
 		old = 0;
@@ -164,7 +168,7 @@ static __always_inline void state_handed_on(__u64 sk, __u64 tw, __u8 substate)
 	was = bpf_map_lookup_elem(&since, &sk);
 	if (was)
 		now = *was;
-	connection__read(common, &connection);
+	connection__read((struct sock *)sk, &connection);
 	note = bpf_map_lookup_elem(&former, &connection);
 	if (note) {
 		now.start_ns = 0;

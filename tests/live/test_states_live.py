@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--states and --all: the life of a connection, and binds that succeed."""
 import os
+import socket
 
 from child import connected, sock, sysctl, wait_tcp
 from harness import DEADLINE, check, same
@@ -124,7 +125,28 @@ def check_v6():
              {"::1"})
 
 
+def check_before():
+    """How long a state has lasted that was there before the run, nobody knows."""
+    port = new_port()
+    with sock("127.0.0.1", port, listen=True) as listener:
+        client = connected("127.0.0.1", port)
+        accepted = listener.accept()[0]
+        accepted.shutdown(socket.SHUT_WR)
+        wait_tcp(port, 5)
+        with Tracer("--states", "--follow", "--port", port) as tracer:
+            tracer.ready()
+            accepted.close()
+            client.close()
+            line = tracer.wait(lambda x: x["type"] == "state" and x["new_state"] == "TIME_WAIT",
+                               "TIME_WAIT")
+    same("from FIN_WAIT2, after", (line["old_state"], line["duration_ms"]), ("FIN_WAIT2", None))
+    changes = [(x["old_state"], x["new_state"]) for x in tracer.lines if x["type"] == "state"]
+    same("changes to what it was", [x for x in changes if x[0] == x[1]], [])
+
+
 def states_live(selected):
+    if selected("states_live.before"):
+        yield "states_live.before", check_before
     if selected("states_live.v6"):
         yield "states_live.v6", check_v6
     if selected("states_live.address"):
