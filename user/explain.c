@@ -28,11 +28,10 @@ struct inside {
 	char device[IF_NAMESIZE]; /* name_device() */
 };
 
-/* A port of the kernel's choice was wanted: there is no one port to look at, but the range. */
-static bool any_port(const struct conflict_report *report)
+/* There is no one port to look at, but the range. */
+static bool wants_usage(const struct conflict_report *report)
 {
-	return !report->req.port && (report->error == EADDRINUSE ||
-				     report->error == EADDRNOTAVAIL || report->error == EAGAIN);
+	return usage__is_wanted(&report->snap, &report->req, &report->facts);
 }
 
 static int look_at_range(struct inside *inside)
@@ -61,7 +60,7 @@ static int look_inside(void *ctx)
 		sysctl__refusal_facts(&report->req, &report->facts);
 	if (!walk)
 		return 0;
-	if (any_port(report)) {
+	if (wants_usage(report)) {
 		report->have_usage = sysctl__reserved_ports(report->reserved);
 		return look_at_range(inside);
 	}
@@ -80,35 +79,19 @@ static int name_device(void *ctx)
 	return 0;
 }
 
-static int open_netns_by_inode(uint64_t inode)
-{
-	struct netns_list list = {NULL};
-	int fd = -1;
-
-	if (netns__list_all(&list))
-		return -1;
-	for (size_t i = 0; i < list.n; i++) {
-		if (list.entries[i].inode != inode)
-			continue;
-		if (netns__open_entry(&list.entries[i], &fd))
-			fd = -1;
-		break;
-	}
-	netns_list__free(&list);
-	return fd;
-}
-
-static int open_netns_of(const struct conflict_report *report)
+static int open_netns_of(const struct conflict_report *report, int *ret_fd)
 {
 	uint64_t inode;
 	int fd;
 
 	if (!netns__open(NETNS_PID, NULL, report->process.pid, &fd)) {
-		if (!netns__inode(fd, &inode) && inode == report->snap.netns)
-			return fd;
+		if (!netns__inode(fd, &inode) && inode == report->snap.netns) {
+			*ret_fd = fd;
+			return 0;
+		}
 		close(fd);
 	}
-	return open_netns_by_inode(report->snap.netns);
+	return netns__open_inode(report->snap.netns, ret_fd);
 }
 
 /*
@@ -167,6 +150,10 @@ static int take_usage(const struct explainer *explainer, struct conflict_report 
 	walked->netns = report->snap.netns;
 	walked->netns_name = report->snap.netns_name;
 	report->snap.netns_name = NULL;
+	walked->devices = report->snap.devices;
+	walked->n_devices = report->snap.n_devices;
+	report->snap.devices = NULL;
+	report->snap.n_devices = 0;
 	snapshot__free(&report->snap);
 	report->snap = *walked;
 	snapshot__init(walked);
@@ -176,7 +163,7 @@ static int take_usage(const struct explainer *explainer, struct conflict_report 
 static int use_walked(const struct explainer *explainer, struct conflict_report *report,
 		      struct snapshot *walked)
 {
-	if (any_port(report))
+	if (wants_usage(report))
 		return report->have_usage ? take_usage(explainer, report, walked) : 0;
 	if (walked->evidence == EVIDENCE_NONE) {
 		if (report->snap.truncated)
@@ -193,9 +180,9 @@ static int run_inside(const struct conflict_report *report, int (*look)(void *),
 
 	if (report->snap.netns == inside->explainer->own_netns)
 		return look(inside);
-	fd = open_netns_of(report);
-	if (fd < 0)
-		return fd;
+	err = open_netns_of(report, &fd);
+	if (err)
+		return err;
 	err = netns__run_in(fd, look, inside);
 	close(fd);
 	return err;

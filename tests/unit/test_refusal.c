@@ -32,6 +32,12 @@ static const struct refusal_row refusal_rows[] = {
 	 {RANGE, .taken = 100, .sockets = 100},
 	 CAUSE_AUTOBIND_EXHAUSTED,
 	 "no_port range close"},
+	{"...denied before a port was chosen",
+	 "bind 10.0.0.1 port=0",
+	 {.error = EADDRINUSE, .stage = STAGE_LSM},
+	 {0},
+	 CAUSE_DENIED,
+	 ""},
 	{"...mapped any is a wildcard",
 	 "bind ::ffff:0.0.0.0 port=0",
 	 {.error = EADDRINUSE},
@@ -413,7 +419,19 @@ static const struct refusal_row udp_rows[] = {
 /* A ping socket's identifier looks like a port. */
 static const struct refusal_row ping_rows[] = {
 	{"an identifier", "bind 0.0.0.0", {.error = EADDRINUSE}, {0}, CAUSE_OTHER_ERROR, ""},
+	{"any identifier",
+	 "bind 0.0.0.0 port=0",
+	 {.error = EADDRINUSE},
+	 {0},
+	 CAUSE_OTHER_ERROR,
+	 ""},
 };
+
+static bool is_about_no_port(enum cause cause)
+{
+	return cause == CAUSE_AUTOBIND_EXHAUSTED || cause == CAUSE_EPHEMERAL_EXHAUSTED ||
+	       cause == CAUSE_BUCKET;
+}
 
 static void check_row(const struct refusal_row *row, uint32_t protocol)
 {
@@ -434,6 +452,7 @@ static void check_row(const struct refusal_row *row, uint32_t protocol)
 	assert_int_equal(verdict.refused, TRI_YES);
 	assert_string_equal(cause__name(verdict.cause), cause__name(row->cause));
 	assert_string_equal(text_fixes(&verdict, text, sizeof(text)), row->fixes);
+	assert_int_equal(usage__is_wanted(&snap, &req, &facts), is_about_no_port(row->cause));
 	snapshot__free(&snap);
 }
 

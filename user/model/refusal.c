@@ -92,14 +92,19 @@ static enum cause cause_in_protocol(const struct refusal *refusal)
 	}
 }
 
+/* A ping socket has an identifier: not a port, and its table is not looked at. */
+static bool has_ports(const struct snapshot *snap)
+{
+	return snap->protocol == PROTO_TCP || snapshot__is_udp(snap);
+}
+
 /*
  * The port that was asked for is taken by nobody seen; or none was free, which is what these errors
  * say whether or not the walk afterwards still finds the range full.
  */
 static enum cause cause_of_conflict(const struct refusal *refusal)
 {
-	/* A ping socket's identifier, say: not a port, and its table is not looked at. */
-	if (refusal->snap->protocol != PROTO_TCP && !snapshot__is_udp(refusal->snap))
+	if (!has_ports(refusal->snap))
 		return CAUSE_OTHER_ERROR;
 	if (!wants_any_port(refusal))
 		return CAUSE_UNEXPLAINED;
@@ -115,6 +120,15 @@ static bool is_conflict(const struct refusal *refusal)
 
 	return error == EADDRINUSE || (stage == STAGE_CONNECT && error == EADDRNOTAVAIL) ||
 	       (stage != STAGE_PROTOCOL && wants_any_port(refusal));
+}
+
+bool usage__is_wanted(const struct snapshot *snap, const struct bind_request *req,
+		      const struct refusal_facts *facts)
+{
+	const struct refusal refusal = {.snap = snap, .req = req, .facts = facts};
+
+	return facts->stage != STAGE_LSM && facts->stage != STAGE_CGROUP && has_ports(snap) &&
+	       is_conflict(&refusal) && wants_any_port(&refusal);
 }
 
 static enum cause cause_of(const struct refusal *refusal)

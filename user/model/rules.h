@@ -165,6 +165,14 @@ int usage__sum(const struct snapshot *snap, const struct bind_request *req,
 	       const uint8_t reserved[65536 / 8], struct port_usage *ret);
 
 /*
+ * Was the kernel to choose a port, and found none? Then the range's sockets are to be summed up;
+ * else the call did not get so far (an address of another host, a security module), and they say
+ * nothing.
+ */
+bool usage__is_wanted(const struct snapshot *snap, const struct bind_request *req,
+		      const struct refusal_facts *facts);
+
+/*
  * Does the usage account for "no port left"? Where it doesn't, sockets have gone since the refusal
  * (the evidence is raced), or the range is not known. NULL: false.
  */
