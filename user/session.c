@@ -213,8 +213,6 @@ static int drain_rest(struct session *session)
 		more = session__drain(session);
 		on_signal(session);
 	}
-	if (more < 0)
-		return more;
 	return more < 0 ? more : session__tell_held(session);
 }
 

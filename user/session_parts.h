@@ -27,6 +27,7 @@ struct session {
 	int tick_fd;	       /* what is held or lost is told then */
 	int64_t tick_ns;       /* CLOCK_MONOTONIC; -1: not armed */
 	uint64_t reported;     /* calls, not reports */
+	uint64_t reports;      /* for --count */
 	uint64_t lost_told;    /* losses already in a "lost" line */
 	int64_t lost_told_ns;  /* CLOCK_MONOTONIC of that line */
 	uint64_t malformed;    /* records that were not ours: a bug, counted as lost */

@@ -19,12 +19,21 @@ static bool address_wanted(const struct options *opts, uint16_t family,
 	       (opts->address_family == family && ip_addr__equal(&opts->address, address));
 }
 
+static void look_for_enough(struct session *session)
+{
+	session->enough = session->opts->count && session->reports >= session->opts->count;
+	session->stop |= session->enough;
+}
+
 static int on_refusals(void *ctx, const struct folded *folded)
 {
 	struct session *session = ctx;
 	struct conflict_report report;
-	int err = explain__record(&session->explainer, folded, &report);
+	int err;
 
+	if (session->enough)
+		return 0;
+	err = explain__record(&session->explainer, folded, &report);
 	if (err == -EBADMSG) {
 		session->malformed += folded->count;
 		err = 0;
@@ -33,6 +42,8 @@ static int on_refusals(void *ctx, const struct folded *folded)
 	} else if (!err) {
 		err = sink__conflict(&session->sink, &report);
 		session->reported += err ? 0 : folded->count;
+		session->reports += !err;
+		look_for_enough(session);
 	}
 	conflict__free(&report);
 	return err;
@@ -48,6 +59,8 @@ static int on_bind(struct session *session, const void *data, size_t size)
 	} else if (!err) {
 		err = sink__bind(&session->sink, &report);
 		session->reported += !err;
+		session->reports += !err;
+		look_for_enough(session);
 	}
 	proc_info__free(&report.process);
 	free((char *)report.netns_name);
@@ -65,12 +78,6 @@ static int on_state(struct session *session, const void *data, size_t size)
 	proc_info__free(&report.process);
 	free((char *)report.netns_name);
 	return err;
-}
-
-static void look_for_enough(struct session *session)
-{
-	session->enough = session->opts->count && session->reported >= session->opts->count;
-	session->stop |= session->enough;
 }
 
 static int on_record(void *ctx, const void *data, size_t size)
@@ -97,7 +104,6 @@ static int on_record(void *ctx, const void *data, size_t size)
 		session->malformed++;
 		err = 0;
 	}
-	look_for_enough(session);
 	return err;
 }
 
@@ -150,9 +156,8 @@ static int arm_tick(struct session *session, int64_t next_ns)
 int session__tick(struct session *session)
 {
 	int64_t now_ns = clock__monotonic_ns(), lost_ns, next_ns;
-	int err = session->enough ? 0 : fold__tell(session->fold, now_ns, on_refusals, session);
+	int err = fold__tell(session->fold, now_ns, on_refusals, session);
 
-	look_for_enough(session);
 	if (!err)
 		err = tell_losses(session, now_ns, &lost_ns);
 	if (err)
@@ -174,7 +179,7 @@ int session__drain(struct session *session)
 int session__tell_held(struct session *session)
 {
 	int64_t never;
-	int err = session->enough ? 0 : fold__tell(session->fold, INT64_MAX, on_refusals, session);
+	int err = fold__tell(session->fold, INT64_MAX, on_refusals, session);
 
 	return err ?: tell_losses(session, INT64_MAX, &never);
 }

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import DEADLINE, check, contains, same
+from harness import DEADLINE, check, contains, same, until
 from state import State, new_port
 from tool import MKSTATE_EXE, Schema, Started, Tracer
 
@@ -91,6 +91,19 @@ def check_each(threads):
         lines = finish(tracer)
     adds_up(lines, state.port, issued)
     same("counts", {x["count"] for x in on_port(lines, state.port)}, {1})
+
+
+def check_count():
+    """--count is about reports, whatever each stands for."""
+    with State("bound_only", port=new_port()) as state, \
+            Tracer("--fold", 1, "--count", 3, "--follow", "--port", state.port) as tracer:
+        tracer.ready()
+        storm = Storm(state.port, "--threads", 2, "--ms", SECONDS * 1000)
+        until(lambda: not tracer.pump(0.1), "the end after three reports")
+        storm.issued()
+    mine = on_port(tracer.lines, state.port)
+    same("reports", len(mine), 3)
+    check(calls(mine) > 3, f"none was folded: {mine}")
 
 
 def check_kinds():
@@ -204,6 +217,7 @@ def storm(selected):
     yield "storm.folded_2", lambda: check_folded(2)
     yield "storm.folded_16", lambda: check_folded(16)
     yield "storm.each", lambda: check_each(16)
+    yield "storm.count", check_count
     yield "storm.kinds", check_kinds
     yield "storm.stopped", check_stopped
     yield "storm.slow", check_slow
