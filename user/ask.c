@@ -174,6 +174,18 @@ enum tri ask__is_free(const struct port_report *report)
 	return free;
 }
 
+bool ask__sees_obstacle(const struct port_report *report)
+{
+	for (size_t i = 0; i < report->n_what_ifs; i++) {
+		const struct what_if *what_if = &report->what_ifs[i];
+
+		if (what_if->asked &&
+		    (what_if->verdict.refused == TRI_YES || what_if->verdict.n_blockers))
+			return true;
+	}
+	return false;
+}
+
 void ask__free(struct port_report *report)
 {
 	if (!report)

@@ -32,6 +32,13 @@ bool ask__is_hopeless(const struct ask *ask, uint16_t port);
 /* Would every bind asked about succeed? */
 enum tri ask__is_free(const struct port_report *report);
 
+/*
+ * Is any of them refused, or perhaps refused, by something that was seen? False and not free: what
+ * could not be seen (bound sockets without BPF before 6.8, a privilege) may refuse, and a second
+ * look would know no more.
+ */
+bool ask__sees_obstacle(const struct port_report *report);
+
 void ask__free(struct port_report *report); /* what_ifs and snapshot; accepts NULL */
 
 #endif

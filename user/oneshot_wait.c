@@ -8,7 +8,10 @@
 #include "oneshot_parts.h"
 #include "waiting.h"
 
-/* Would every bind asked about succeed now? Owners and causes are not needed for that. */
+/*
+ * Would every bind asked about succeed now, as far as can be seen? The report afterwards says what
+ * could not. Owners and causes are not needed for that.
+ */
 struct waiter {
 	struct oneshot *shot;
 	struct ask *ask;
@@ -58,7 +61,7 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	if (!err)
 		err = ask__what_ifs(ask, &report);
 	if (!err)
-		*ret_free = ask__is_free(&report);
+		*ret_free = ask__sees_obstacle(&report) ? TRI_NO : TRI_YES;
 	ask__free(&report);
 	return err;
 }

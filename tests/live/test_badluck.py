@@ -52,6 +52,12 @@ def check_user_free():
         check_diag(new_port(), 0, "ok")
 
 
+def check_user_wait():
+    """A wait for what can't be seen would have no end."""
+    result = run("--port", new_port(), "--wait", prefix=AS_USER)
+    same("exit status", result.status, 5 if BOUND_HIDDEN else 0)
+
+
 def check_user_taken():
     """Another user's listener: there, but not whose."""
     with State("listener", port=new_port()) as state:
@@ -96,6 +102,7 @@ def check_user_recording():
 
 def unprivileged(_selected):
     yield "user.free", check_user_free
+    yield "user.wait", check_user_wait
     yield "user.taken", check_user_taken
     yield "user.own", check_user_own
     yield "user.live", check_user_live
