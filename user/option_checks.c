@@ -55,6 +55,7 @@ static const char *first_live_option(const struct options *opts)
 	       : opts->count	      ? "--count"
 	       : opts->duration_s > 0 ? "--duration"
 	       : opts->have_fold      ? "--fold"
+	       : opts->cross_check    ? "--cross-check"
 				      : NULL;
 }
 
@@ -75,7 +76,6 @@ static const char *first_kernel_option(const struct parse *p)
 	       : bind_option	     ? bind_option
 	       : opts->wait	     ? "--wait"
 	       : live		     ? live
-	       : opts->cross_check   ? "--cross-check"
 	       : opts->hooks	     ? "--hooks"
 	       : opts->btf_path	     ? "--btf"
 				     : NULL;
@@ -162,6 +162,13 @@ static int check_mode(struct parse *p, bool empty_command)
 				    "%s describes the bind asked about with --port PORT (no "
 				    "--follow, no command)",
 				    bind_option);
+	/* Another network namespace may have another device of that name. */
+	if (!one_shot && opts->device)
+		return parse__error(
+			p,
+			"--address with %%%s describes the bind asked about with --port "
+			"PORT; leave %%%s out to watch",
+			opts->device, opts->device);
 	return check_live(p, one_shot);
 }
 

@@ -102,11 +102,6 @@ const char *value__device(const char *text, char **ret_device)
 	return *ret_device ? NULL : NO_MEMORY_TEXT;
 }
 
-static bool is_link_local(const struct ip_addr *addr)
-{
-	return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
-}
-
 const char *value__address(const char *text, uint16_t *ret_family, struct ip_addr *ret_addr,
 			   char **ret_device)
 {
@@ -128,7 +123,7 @@ const char *value__address(const char *text, uint16_t *ret_family, struct ip_add
 		family = AF_INET;
 	else if (inet_pton(AF_INET6, plain, &addr) != 1)
 		return "not an IPv4 or IPv6 address; write it as 127.0.0.1 or ::1";
-	if (percent && (family != AF_INET6 || !is_link_local(&addr)))
+	if (percent && !ip_addr__is_link_local(family, &addr))
 		return "only a link-local address has a %interface; use --device";
 	if (percent) {
 		const char *wrong = value__device(percent + 1, ret_device);

@@ -93,8 +93,8 @@ struct options {
 	bool json;
 	bool journal; /* --journal: priorities before the lines, where they go to the journal */
 	enum color_when color;
-	bool quiet;	      /* -q: no start/stop line, no notes */
-	int verbose;	      /* -v: all sockets; -vv: libbpf's debug messages too */
+	bool quiet;  /* -q: no start/stop line, no notes */
+	int verbose; /* -v: all sockets; -vv: times and warnings; -vvv: libbpf's debug messages */
 	char *btf_path;	      /* --btf FILE */
 	enum hook_kind hooks; /* --hooks auto|fentry|kprobe */
 	bool cross_check; /* --cross-check: compare with the pair that the kernel itself names */
