@@ -238,12 +238,6 @@ int fexit_addr_any_conflict(__u64 *ctx)
 	return capture(sk, find_bucket(sk, (__u16)ctx[1], (__s32)ctx[2]));
 }
 
-/*
- * --cross-check, 6.1 and later: inet_bind_conflict(sk, sk2, uid, relax, reuseport_cb_ok,
- * reuseport_ok) is the kernel's own pairwise test. Runs per candidate, hence only on demand. A
- * bind to a wildcard goes on to compare addresses, so the last pair named before the whole test
- * returns true is the one that counts.
- */
 /* What an earlier test of a socket at the same address named must not be taken for this one's. */
 static __always_inline int forget_named(void)
 {
@@ -266,6 +260,12 @@ int fentry_addr_any_conflict(__u64 *ctx)
 	return forget_named();
 }
 
+/*
+ * --cross-check, 6.1 and later: inet_bind_conflict(sk, sk2, uid, relax, reuseport_cb_ok,
+ * reuseport_ok) is the kernel's own pairwise test. Runs per candidate, hence only on demand. A
+ * bind to a wildcard goes on to compare addresses, so the last pair named before the whole test
+ * returns true is the one that counts.
+ */
 SEC("?fexit/inet_bind_conflict")
 int fexit_pair_conflict(__u64 *ctx)
 {

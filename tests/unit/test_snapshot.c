@@ -137,6 +137,15 @@ static void test_drops_duplicates(void **state)
 	snapshot__free(&snap);
 }
 
+static void test_overdue(void **state)
+{
+	struct snap_sock sock = {.expires_known = true, .expires_ms = 1500};
+
+	assert_int_equal(snap_sock__left_ms(&sock), 1500);
+	sock.expires_ms = -1500;
+	assert_int_equal(snap_sock__left_ms(&sock), 0);
+}
+
 static void test_holds(void **state)
 {
 	static const struct {
@@ -441,6 +450,7 @@ int main(void)
 	test_list__add(&list, "no room", test_no_room, NULL);
 	test_list__add(&list, "frees what it holds", test_frees_strings, NULL);
 	test_list__add(&list, "drops duplicates", test_drops_duplicates, NULL);
+	test_list__add(&list, "overdue", test_overdue, NULL);
 	test_list__add(&list, "holds", test_holds, NULL);
 	test_list__add_rows(&list, "address", test_addr_row, addr_rows);
 	test_list__add(&list, "link-local", test_link_local, NULL);

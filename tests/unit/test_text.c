@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "output/format.h"
+#include "output/holder.h"
 #include "output/paragraph.h"
 #include "output/sanitize.h"
 #include "output/table.h"
@@ -388,6 +389,82 @@ static void test_enter(void **state)
 	free(page.text);
 }
 
+static void as_another_user(struct scene *scene)
+{
+	scene->conflict.process.uid_known = true;
+	scene->conflict.process.uid = 1000;
+	scene->conflict.req.uid = 33;
+	scene->conflict.req.reuseport = true;
+}
+
+static void cut(struct scene *scene)
+{
+	scene->conflict.snap.truncated = true;
+}
+
+static void cut_of_more(struct scene *scene)
+{
+	scene->conflict.snap.truncated = true;
+	scene->conflict.snap.total = 4711;
+}
+
+/* Scenes with one thing changed. */
+static void test_changed(void **state)
+{
+	static const struct {
+		const char *scene;
+		void (*change)(struct scene *scene);
+		const char *words;
+	} rows[] = {
+		{"time_wait", as_another_user, "(echo.service, uid 1000, socket of uid 33):\n"},
+		{"time_wait", as_another_user, "--port 9527 -4 --reuseport --uid 33 --wait "},
+		{"time_wait", cut, "Note Not all sockets on the port could be read.\n"},
+		{"time_wait", cut_of_more,
+		 "Note Only 1 of 4711 sockets on the port could be read."},
+		{"ephemeral_exhausted", cut, "Note Of a port with very many sockets not all were"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct page page;
+		struct scene scene;
+
+		assert_true(scene__named(rows[i].scene, &scene));
+		rows[i].change(&scene);
+		page__open(&page, (struct output_config){0});
+		assert_int_equal(scene__write(&scene, page.out), 0);
+		page__close(&page);
+		if (!strstr(page.text, rows[i].words))
+			fail_msg("%s: no \"%s\" in:\n%s", rows[i].scene, rows[i].words, page.text);
+		scene__free(&scene);
+		free(page.text);
+	}
+}
+
+/* Who has not accepted it yet. */
+static void test_listener_of(void **state)
+{
+	struct scene scene = {.one_shot = true};
+	struct snapshot *snap = &scene.port.snap;
+	struct snap_sock queued;
+	uint32_t listener = 7;
+
+	snapshot__init(snap);
+	snap->port = 8080;
+	add_sock(&scene, STATE_LISTEN, "127.0.0.1");
+	queued = *add_sock(&scene, STATE_ESTABLISHED, "::1");
+	assert_false(holder__listener(snap, &queued, &listener));
+	add_sock(&scene, STATE_LISTEN, "::2");
+	assert_false(holder__listener(snap, &queued, &listener));
+	add_sock(&scene, STATE_LISTEN, "::");
+	add_sock(&scene, STATE_LISTEN, "::");
+	assert_true(holder__listener(snap, &queued, &listener));
+	assert_int_equal(listener, 3);
+	add_sock(&scene, STATE_LISTEN, "::1");
+	assert_true(holder__listener(snap, &queued, &listener));
+	assert_int_equal(listener, 5);
+	snapshot__free(snap);
+}
+
 /* Sockets were not looked at, so that nothing is said of them; and nothing is left open. */
 static void test_other_errors(void **state)
 {
@@ -623,6 +700,7 @@ int main(void)
 		cmocka_unit_test(test_other_errors),   cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_netns),	       cmocka_unit_test(test_events),
 		cmocka_unit_test(test_durations),      cmocka_unit_test(test_wider_range),
+		cmocka_unit_test(test_changed),	       cmocka_unit_test(test_listener_of),
 	};
 
 	setenv("TZ", "UTC", 1);

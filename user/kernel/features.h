@@ -5,9 +5,9 @@
 
 #include "../model/snapshot.h"
 
-/* Why there is no BPF evidence, worst first; the message says what to do. */
 struct btf;
 
+/* Why there is no BPF evidence, worst first; the message says what to do. */
 enum features_lack {
 	LACK_NOTHING = 0,
 	LACK_PERMISSION, /* EPERM: not root, in a container, by a policy: see permission.h */

@@ -80,6 +80,11 @@ struct snap_bucket *snapshot__add_bucket(struct snapshot *snap)
 	return bucket;
 }
 
+int64_t snap_sock__left_ms(const struct snap_sock *sock)
+{
+	return sock->expires_ms > 0 ? sock->expires_ms : 0;
+}
+
 const char *snapshot__device_name(const struct snapshot *snap, uint32_t ifindex)
 {
 	for (size_t i = 0; i < snap->n_devices; i++) {

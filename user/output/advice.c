@@ -87,6 +87,11 @@ struct endpoint advice__asked(const struct advice *a)
 	return format__endpoint(a->req->family, &a->req->addr, device.text, a->req->port);
 }
 
+struct endpoint advice__asked_host(const struct advice *a)
+{
+	return format__host(a->req->family, &a->req->addr, NULL);
+}
+
 struct endpoint advice__local(const struct advice *a, const struct snap_sock *sock)
 {
 	struct word device = format__device(a->snap, sock->ifindex);
@@ -523,21 +528,6 @@ static void why_device(struct paragraph *p, const struct advice *a, const struct
 			*theirs.text ? theirs.text : "every device");
 }
 
-static void why_bucket(struct paragraph *p, const struct advice *a)
-{
-	paragraph__text(p,
-			"No socket by itself refuses this bind. The kernel remembers for each port "
-			"whether all its sockets may be reused, and a socket that has gone since "
-			"has spoiled that.");
-	for (size_t i = 0; i < a->snap->n_buckets; i++)
-		paragraph__text(p,
-				"It remembers fastreuse %d, fastreuseport %d; %zu %s the port in "
-				"use.",
-				a->snap->buckets[i].fastreuse, a->snap->buckets[i].fastreuseport,
-				a->snap->n_socks,
-				a->snap->n_socks == 1 ? "socket keeps" : "sockets keep");
-}
-
 static void why_listen_race(struct paragraph *p, const struct advice *a,
 			    const struct snap_sock *sock, uint32_t index)
 {
@@ -594,9 +584,7 @@ void advice__why(struct paragraph *p, const struct advice *a)
 				   "is refused, then because of this:");
 	if (refusal__why(p, a))
 		return;
-	if (a->verdict->cause == CAUSE_BUCKET)
-		why_bucket(p, a);
-	else if (sock && why)
+	if (sock && why)
 		why(p, a, sock, index);
 	else
 		why_unexplained(p, a);

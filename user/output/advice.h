@@ -29,12 +29,13 @@ const struct snap_sock *advice__main_sock(const struct advice *a, uint32_t *ret_
 
 /* "bind 0.0.0.0:8080", "connect to 10.0.0.9:443". */
 struct sentence {
-	char text[320];
+	char text[384];
 };
 struct sentence advice__call(const struct advice *a);
 
 /* "0.0.0.0:8080", the address asked for; and that of a socket. */
 struct endpoint advice__asked(const struct advice *a);
+struct endpoint advice__asked_host(const struct advice *a); /* without the port */
 struct endpoint advice__local(const struct advice *a, const struct snap_sock *sock);
 
 /* "10.0.0.9:443", of a connect(). */

@@ -8,11 +8,6 @@ bool before_port__is(const struct advice *a)
 	return a->what_if && a->what_if->facts.error;
 }
 
-static struct endpoint asked_host(const struct advice *a)
-{
-	return format__host(a->req->family, &a->req->addr, NULL);
-}
-
 /* With UDP a multicast address is refused only without its device. */
 static bool is_multicast_tcp(const struct advice *a)
 {
@@ -28,20 +23,20 @@ void before_port__why_invalid(struct paragraph *p, const struct advice *a)
 {
 	if (is_multicast_tcp(a))
 		paragraph__text(p, "%s is a multicast address: TCP cannot bind it.",
-				asked_host(a).text);
+				advice__asked_host(a).text);
 	else if (is_mapped(a))
 		paragraph__text(p, "%s is an IPv4 address, and IPV6_V6ONLY keeps IPv4 out.",
-				asked_host(a).text);
+				advice__asked_host(a).text);
 	else
 		paragraph__text(p,
 				"%s is an address of one link: every link may have it, so bind() "
 				"wants to be told which device is meant.",
-				asked_host(a).text);
+				advice__asked_host(a).text);
 }
 
 void before_port__reason_invalid(FILE *stream, const struct advice *a)
 {
-	fprintf(stream, "%s %s", asked_host(a).text,
+	fprintf(stream, "%s %s", advice__asked_host(a).text,
 		is_multicast_tcp(a) ? "is a multicast address"
 		: is_mapped(a)	    ? "is an IPv4 address, and IPV6_V6ONLY is set"
 				    : "needs its device");

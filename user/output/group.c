@@ -111,7 +111,7 @@ static struct group group__of(const struct snapshot *snap, const struct entry *e
 		.count = 1,
 		.one_peer = true,
 		.one_peer_host = true,
-		.expires_ms = sock->expires_known ? sock->expires_ms : -1,
+		.expires_ms = sock->expires_known ? snap_sock__left_ms(sock) : -1,
 		.position = entry->position,
 	};
 }
@@ -128,7 +128,7 @@ static void group__add(struct group *group, const struct snapshot *snap, uint32_
 	if (!s->expires_known)
 		group->expires_ms = -1;
 	else if (group->expires_ms >= 0 && s->expires_ms > group->expires_ms)
-		group->expires_ms = s->expires_ms;
+		group->expires_ms = snap_sock__left_ms(s);
 }
 
 struct group *group__make(const struct snapshot *snap, const uint32_t *socks, size_t n, bool single,

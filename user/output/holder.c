@@ -110,21 +110,30 @@ static void add_processes(struct holder_text *h, const struct snapshot *snap, ui
 		add(h, " +%zu more", n - shown);
 }
 
+/* A connection has the family of its listener, and its address unless that listens on all. */
 bool holder__listener(const struct snapshot *snap, const struct snap_sock *sock,
 		      uint32_t *ret_listener)
 {
+	bool found = false;
+
 	for (uint32_t i = 0; i < snap->n_socks; i++) {
 		const struct snap_sock *other = &snap->socks[i];
+		bool same;
 
-		if (other->state != STATE_LISTEN || other->local_port != sock->local_port)
+		if (other->state != STATE_LISTEN || other->local_port != sock->local_port ||
+		    other->family != sock->family)
 			continue;
-		if (other->family == sock->family && !ip_addr__equal(&other->local, &sock->local) &&
-		    !ip_addr__is_any(other->family, &other->local))
+		same = ip_addr__equal(&other->local, &sock->local);
+		if (!same && !ip_addr__is_any(other->family, &other->local))
 			continue;
-		*ret_listener = i;
-		return true;
+		/* The kernel prefers the one on the very address: inet_lookup_listener(). */
+		if (same || !found)
+			*ret_listener = i;
+		if (same)
+			return true;
+		found = true;
 	}
-	return false;
+	return found;
 }
 
 static void add_ownerless(struct holder_text *h, const struct snapshot *snap, uint32_t sock)

@@ -10,15 +10,6 @@
  * Texts so short that a line is never too long: 4096 bytes hold five of a process, each escaped
  * already within its bound, twice over.
  */
-static int finish(struct json_object *object, struct json_result *ret)
-{
-	json_t *line = json_object__take(object);
-
-	ret->line = line ? json_line(line, &ret->len) : NULL;
-	json_decref(line);
-	return ret->line ? 0 : -ENOMEM;
-}
-
 static const char *device_of(const struct bind_report *report, struct word *buf)
 {
 	if (!report->req.ifindex)
@@ -55,7 +46,7 @@ int json__bind(const struct output *out, const struct bind_report *report, struc
 	json_object__put(&line, "socket",
 			 json_binder(req, device_of(report, &device), JSON_MAX_TEXT));
 	json_object__put(&line, "process", json_process(&report->process, JSON_MAX_TEXT, true));
-	return finish(&line, ret);
+	return json_report__finish(&line, ret);
 }
 
 /* Milliseconds to the microsecond. */
@@ -88,5 +79,5 @@ int json__state(const struct output *out, const struct state_report *report,
 	json_object__put(&line, "duration_ms", json_duration(report->duration_ns));
 	json_object__put(&line, "process", json_who(report, false));
 	json_object__put(&line, "former_owner", json_who(report, true));
-	return finish(&line, ret);
+	return json_report__finish(&line, ret);
 }

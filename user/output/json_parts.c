@@ -176,7 +176,7 @@ json_t *json_socket(const struct json_ctx *ctx, uint32_t sock, const struct bloc
 		json_object__put(&object, "certain", json_boolean(certain));
 	}
 	json_object__put(&object, "expires_ms",
-			 json_number(s->expires_known && s->expires_ms >= 0, s->expires_ms));
+			 json_number(s->expires_known, snap_sock__left_ms(s)));
 	json_object__put(&object, "holder", json_word(holder_class__name(s->holder)));
 	json_object__put(&object, "owners", known ? json_array() : json_null());
 	json_object__put(&object, "owners_total",

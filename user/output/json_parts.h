@@ -51,6 +51,9 @@ json_t *json_socket(const struct json_ctx *ctx, uint32_t sock, const struct bloc
 /* As many as fit. */
 void json_add_owners(struct json_ctx *ctx, json_t *socket, uint32_t sock, size_t max);
 
+/* Takes the value of a line that has no long arrays. 0 or -ENOMEM. */
+int json_report__finish(struct json_object *object, struct json_result *ret);
+
 /* The line without its long arrays; then what goes into them, false when too little fitted. */
 typedef json_t *(*json_frame_fn)(const struct json_ctx *ctx, const void *report);
 typedef bool (*json_fill_fn)(struct json_ctx *ctx, json_t *line, const void *report);

@@ -13,6 +13,15 @@ static int finish(json_t *line, bool truncated, struct json_result *ret)
 	return ret->line ? 0 : -ENOMEM;
 }
 
+int json_report__finish(struct json_object *object, struct json_result *ret)
+{
+	json_t *line = json_object__take(object);
+	int err = line ? finish(line, false, ret) : -ENOMEM;
+
+	json_decref(line);
+	return err;
+}
+
 /* No VRF's bucket is left out in silence; with a usage there is no list of them. */
 static bool buckets_cut(const json_t *line, const struct snapshot *snap)
 {

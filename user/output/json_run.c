@@ -7,15 +7,6 @@
 #define HOOK_MAX   64
 #define FILTER_MAX 512
 
-static int finish(struct json_object *object, struct json_result *ret)
-{
-	json_t *line = json_object__take(object);
-
-	ret->line = line ? json_line(line, &ret->len) : NULL;
-	json_decref(line);
-	return ret->line ? 0 : -ENOMEM;
-}
-
 /* "a, b" as an array. */
 static json_t *json_hooks(const char *hooks)
 {
@@ -45,7 +36,7 @@ int json__start(const struct output *out, const struct run_start *start, struct 
 	json_object__put(&line, "hooks", json_hooks(start->hooks));
 	json_object__put(&line, "filters", json_text(start->filters ?: "", FILTER_MAX));
 	json_object__put(&line, "netns", json_text(start->netns, JSON_MAX_TEXT));
-	return finish(&line, ret);
+	return json_report__finish(&line, ret);
 }
 
 int json__stop(const struct output *out, const struct run_stop *stop, struct json_result *ret)
@@ -57,7 +48,7 @@ int json__stop(const struct output *out, const struct run_stop *stop, struct jso
 	json_object__put(&line, "filtered", json_count(stop->filtered));
 	json_object__put(&line, "lost", json_count(stop->lost));
 	json_object__put(&line, "skipped", json_count(stop->skipped));
-	return finish(&line, ret);
+	return json_report__finish(&line, ret);
 }
 
 int json__lost(const struct output *out, int64_t time_ns, uint64_t count, struct json_result *ret)
@@ -65,5 +56,5 @@ int json__lost(const struct output *out, int64_t time_ns, uint64_t count, struct
 	struct json_object line = json_line__begin(out, "lost", time_ns);
 
 	json_object__put(&line, "count", json_count(count));
-	return finish(&line, ret);
+	return json_report__finish(&line, ret);
 }

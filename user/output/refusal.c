@@ -284,11 +284,6 @@ static void why_autobind(struct paragraph *p, const struct advice *a)
 
 /* ---- other errors ------------------------------------------------------------------------- */
 
-static struct endpoint asked_host(const struct advice *a)
-{
-	return format__host(a->req->family, &a->req->addr, NULL);
-}
-
 static void why_not_local(struct paragraph *p, const struct advice *a)
 {
 	const struct refusal_facts *facts = advice__facts(a);
@@ -304,17 +299,17 @@ static void why_not_local(struct paragraph *p, const struct advice *a)
 				"%s is on an interface, but not usable yet: duplicate address "
 				"detection is still running, or has found another host that has "
 				"it.",
-				asked_host(a).text);
+				advice__asked_host(a).text);
 	else if (ip_addr__is_link_local(a->req->family, &a->req->addr) && *device.text)
 		paragraph__text(p,
 				"%s is not an address of device %s (or the device is down: then it "
 				"has none).",
-				asked_host(a).text, device.text);
+				advice__asked_host(a).text, device.text);
 	else
 		paragraph__text(p,
 				"%s is not an address of this host, or not in this network "
 				"namespace.",
-				asked_host(a).text);
+				advice__asked_host(a).text);
 	if (facts->nonlocal_bind == 0 && a->req->call == CALL_BIND)
 		paragraph__text(p, "%s is 0, so only addresses that are there can be bound.",
 				nonlocal_sysctl__name(a->req->family, &a->req->addr));
@@ -524,9 +519,10 @@ static void reason_not_local(FILE *f, const struct advice *a)
 	if (a->req->call == CALL_CONNECT && ip_addr__is_any(a->req->family, &a->req->addr))
 		fputs("no usable local address for that destination", f);
 	else if (advice__facts(a)->address_tentative == TRI_YES)
-		fprintf(f, "%s is still in duplicate address detection", asked_host(a).text);
+		fprintf(f, "%s is still in duplicate address detection",
+			advice__asked_host(a).text);
 	else
-		fprintf(f, "%s is not an address of this host", asked_host(a).text);
+		fprintf(f, "%s is not an address of this host", advice__asked_host(a).text);
 }
 
 static void reason_privileged(FILE *f, const struct advice *a)

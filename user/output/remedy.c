@@ -193,9 +193,14 @@ static struct holder_text bind_options(const struct advice *a)
 	const char *device = snapshot__device_name(a->snap, req->ifindex);
 	bool wildcard6 = req->family == AF_INET6 && ip_addr__is_any(req->family, &req->addr);
 	struct holder_text h;
+	char uid[24] = "";
 
-	snprintf(h.text, sizeof(h.text), "%s%s%s%s%s", req->reuseaddr ? " --reuseaddr" : "",
-		 req->reuseport ? " --reuseport" : "", wildcard6 && req->v6only ? " --v6only" : "",
+	/* Sockets are shared with SO_REUSEPORT by one user's programs only. */
+	if (req->reuseport && req->uid)
+		snprintf(uid, sizeof(uid), " --uid %u", req->uid);
+	snprintf(h.text, sizeof(h.text), "%s%s%s%s%s%s", req->reuseaddr ? " --reuseaddr" : "",
+		 req->reuseport ? " --reuseport" : "", uid,
+		 wildcard6 && req->v6only ? " --v6only" : "",
 		 remedy__is_plain_word(device) ? " --device " : "",
 		 remedy__is_plain_word(device) ? device : "");
 	return h;

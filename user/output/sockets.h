@@ -7,7 +7,6 @@
 
 struct binder {
 	const struct bind_request *req;
-	const struct proc_info *process;
 	const char *syscall;
 };
 

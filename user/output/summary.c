@@ -99,10 +99,6 @@ void summary__reason(FILE *f, const struct advice *a)
 {
 	if (refusal__reason(f, a))
 		return;
-	if (a->verdict->cause == CAUSE_BUCKET) {
-		fputs("the kernel's cached reuse verdict of the port; no socket by itself", f);
-		return;
-	}
 	if (a->verdict->n_blockers == 0) {
 		fputs("no socket seen explains it", f);
 		return;

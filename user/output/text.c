@@ -17,13 +17,15 @@
 #define HEADLINE_INDENT 2
 
 /* What the evidence is worth, where that is less than everything. */
-static void write_evidence(struct paragraph *p, const struct snapshot *snap)
+static void write_evidence(struct paragraph *p, const struct snapshot *snap, bool of_range)
 {
-	if (snap->truncated)
+	if (snap->truncated && of_range)
+		paragraph__text(p, "Of a port with very many sockets not all were counted.");
+	else if (snap->truncated && snap->total > snap->n_socks)
 		paragraph__text(p, "Only %zu of %llu sockets on the port could be read.",
-				snap->n_socks,
-				(unsigned long long)(snap->total > snap->n_socks ? snap->total
-										 : snap->n_socks));
+				snap->n_socks, (unsigned long long)snap->total);
+	else if (snap->truncated)
+		paragraph__text(p, "Not all sockets on the port could be read.");
 	if (snap->evidence == EVIDENCE_RACED)
 		paragraph__text(p, "The sockets changed while they were read: the list may be "
 				   "incomplete.");
@@ -48,7 +50,7 @@ static void write_port_notes(const struct output *out, const struct port_report 
 
 	if (out->config.quiet)
 		return;
-	write_evidence(&p, &report->snap);
+	write_evidence(&p, &report->snap, false);
 	if (report->note) {
 		sanitize__text(note, sizeof(note), report->note);
 		p.label = "Note";
@@ -72,20 +74,22 @@ static void write_bold(const struct output *out, FILE *stream, const char *text)
 	fprintf(stream, "%s\n", hue__off(HUE_BOLD, out->config.color));
 }
 
-static struct sentence caller(const struct proc_info *proc, uint32_t uid)
+/* "nginx[812] (nginx.service, uid 33)"; the socket keeps the user that it was made by. */
+static struct sentence caller(const struct proc_info *proc, const struct bind_request *req)
 {
 	struct sentence who = {"an unknown process"};
 	struct holder_text name, place = holder__place(proc);
+	uint32_t uid = proc->uid_known ? proc->uid : req->uid;
+	char of_sock[40] = "";
 
 	if (proc->pid <= 0)
 		return who;
 	name = holder__process(proc);
+	if (uid != req->uid)
+		snprintf(of_sock, sizeof(of_sock), ", socket of uid %u", req->uid);
 	/* Nothing is cut: sanitize__text() has seen to the lengths. */
-	if (*place.text)
-		snprintf(who.text, sizeof(who.text), "%.108s (%.188s, uid %u)", name.text,
-			 place.text, uid);
-	else
-		snprintf(who.text, sizeof(who.text), "%.108s (uid %u)", name.text, uid);
+	snprintf(who.text, sizeof(who.text), "%.108s (%.188s%suid %u%s)", name.text, place.text,
+		 *place.text ? ", " : "", uid, of_sock);
 	return who;
 }
 
@@ -93,7 +97,7 @@ static void write_conflict_headline(const struct advice *a, const struct conflic
 				    FILE *stream)
 {
 	const struct snapshot *snap = &report->snap;
-	struct sentence who = caller(&report->process, report->req.uid);
+	struct sentence who = caller(&report->process, &report->req);
 	struct endpoint netns = format__netns(a->out, snap->netns, snap->netns_name);
 	bool color = a->out->config.color;
 	char protocol[40] = "", what[sizeof(struct sentence) + 256];
@@ -131,7 +135,7 @@ static void write_conflict_notes(const struct output *out, const struct conflict
 	if (out->config.quiet)
 		return;
 	if (is_about_sockets(report))
-		write_evidence(&p, &report->snap);
+		write_evidence(&p, &report->snap, report->have_usage);
 	if (report->kernel_agrees == TRI_NO)
 		paragraph__text(&p, "The kernel itself named a socket that is not among these: "
 				    "please report this.");
@@ -180,7 +184,7 @@ int text__again(const struct output *out, const struct conflict_report *report, 
 			 (unsigned long long)report->count,
 			 format__clock(report->first_time_ns).text);
 	fprintf(stream, "%s %s: %s:\n%*s", format__clock(report->time_ns).text,
-		caller(&report->process, report->req.uid).text, times, CLOCK_WIDTH, "");
+		caller(&report->process, &report->req).text, times, CLOCK_WIDTH, "");
 	paragraph__wrap(stream, summary, CLOCK_WIDTH, CLOCK_WIDTH);
 	fputc('\n', stream);
 	free(summary);
@@ -191,7 +195,7 @@ int text__conflict(const struct output *out, const struct conflict_report *repor
 {
 	const struct verdict *v = &report->verdict;
 	struct advice a = advice__of_conflict(out, report);
-	struct binder binder = {&report->req, &report->process, report->syscall};
+	struct binder binder = {&report->req, report->syscall};
 	uint32_t *socks = blocker_socks(report);
 	struct socket_list list = {.snap = &report->snap,
 				   .binder = &binder,
@@ -388,7 +392,7 @@ void text__bind(const struct output *out, const struct bind_report *report, FILE
 	struct word device = device_of(report);
 
 	fprintf(stream, "%s %s: %s %s/%s succeeded", format__clock(report->time_ns).text,
-		caller(&report->process, req->uid).text, report->syscall,
+		caller(&report->process, req).text, report->syscall,
 		format__endpoint(req->family, &req->addr, device.text, req->port).text,
 		format__protocol(report->protocol).text);
 	write_options(req, stream);

@@ -33,7 +33,7 @@ struct recorder;
 
 /*
  * Creates the file, mode 0600. An existing one is refused with -EEXIST, a symbolic link too. On any
- * other failure -errno; what was created is left behind.
+ * other failure -errno, and no file is left.
  */
 int recorder__open(const char *path, const struct recording_header *header, struct recorder **ret);
 
