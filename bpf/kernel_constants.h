@@ -27,5 +27,7 @@
 #define BT_BINDPORT_LOCK   8	      /* include/net/sock.h: SOCK_BINDPORT_LOCK */
 #define BT_CONNECT_BIND	   16	      /* SOCK_CONNECT_BIND, 6.18 */
 #define BT_PF_KTHREAD	   0x00200000 /* include/linux/sched.h: PF_KTHREAD */
+#define BT_MAX_PID_NS	   32	      /* include/linux/pid_namespace.h: MAX_PID_NS_LEVEL */
+#define BT_SOCKFS_MAGIC	   0x534F434B /* uapi/linux/magic.h */
 
 #endif

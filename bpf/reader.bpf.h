@@ -9,8 +9,6 @@
 
 #include "compat.bpf.h"
 
-#define MAX_PID_NS 32 /* MAX_PID_NS_LEVEL of the kernel */
-
 const volatile __u32 reader_pidns; /* inode number; 0: the initial one, which has them all */
 
 /* The task's number in the reader's namespace, 0: it has none. The address, since it is global: it
@@ -20,7 +18,7 @@ __attribute__((noinline)) int number_for_reader(__u64 task)
 	struct pid *pid = BPF_CORE_READ((struct task_struct *)task, thread_pid);
 	__u32 level = BPF_CORE_READ(pid, level);
 
-	for (__u32 i = 0; i < MAX_PID_NS; i++) {
+	for (__u32 i = 0; i < BT_MAX_PID_NS; i++) {
 		struct upid *upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 				    (__u64)i * bpf_core_type_size(struct upid);
 

@@ -3,13 +3,12 @@
 #ifndef BINDTRACE_TASK_BPF_H
 #define BINDTRACE_TASK_BPF_H
 
-#define SOCKFS_MAGIC 0x534F434B /* include/uapi/linux/magic.h */
-#define MAX_PID_NS   32		/* MAX_PID_NS_LEVEL of the kernel */
+#include "kernel_constants.h"
 
 /* An iterator may read what it is given, and what hangs off that: the kernel knows the types. */
 static __always_inline bool file__is_socket(struct file *file)
 {
-	return file->f_inode->i_sb->s_magic == SOCKFS_MAGIC;
+	return file->f_inode->i_sb->s_magic == BT_SOCKFS_MAGIC;
 }
 
 /*
@@ -23,7 +22,7 @@ static __always_inline __u32 pid_for_reader(struct task_struct *leader)
 	__u32 level = BPF_CORE_READ(reader, thread_pid, level);
 	struct upid *upid;
 
-	if (!level || level > MAX_PID_NS || !pid)
+	if (!level || level > BT_MAX_PID_NS || !pid)
 		return BPF_CORE_READ(leader, tgid);
 	upid = (void *)pid + bpf_core_field_offset(struct pid, numbers) +
 	       (__u64)level * bpf_core_type_size(struct upid);
