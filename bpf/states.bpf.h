@@ -165,10 +165,11 @@ static __always_inline void state_handed_on(__u64 sk, __u64 tw, __u8 substate)
 
 	if (!state_wanted(common, port))
 		return;
+	/* First: once it has been a key, sk is a number to the verifier of 6.1. */
+	connection__read((struct sock *)sk, &connection);
 	was = bpf_map_lookup_elem(&since, &sk);
 	if (was)
 		now = *was;
-	connection__read((struct sock *)sk, &connection);
 	note = bpf_map_lookup_elem(&former, &connection);
 	if (note) {
 		now.start_ns = 0;
