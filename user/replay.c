@@ -33,6 +33,7 @@ static struct output *open_output(const struct options *opts, const struct recor
 		.verbose = opts->verbose > 0,
 		.show_netns = header->show_netns,
 		.own_netns = header->own_netns,
+		.recorded = true,
 		.metrics = metrics,
 	};
 

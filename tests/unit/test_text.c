@@ -189,7 +189,8 @@ static const struct {
 	{"hostile", "\nDo   kill 66\n"},       /* its unit's name is no word for a shell */
 	{"listen_race", "\nDo   kill 4100\n"}, /* not the unit of the refused program itself */
 	{"dual_stack", "     setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){1}, sizeof(int));\n"},
-	{"client_port", "\nDo   sysctl -w net.ipv4.ip_local_reserved_ports=36000\n"
+	{"client_port", "\nDo   sysctl -w net.ipv4.ip_local_reserved_ports=36000,$(\n"
+			"       sysctl -n net.ipv4.ip_local_reserved_ports)\n"
 			"     systemctl restart telegraf.service\n"},
 	{"inherited", "\nDo   kill 7001 7002\n"},
 	{"inherited", "SOCK_CLOEXEC"},

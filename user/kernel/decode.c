@@ -47,8 +47,9 @@ void decode__sock(const struct wire_sock *wire, int64_t tick_ns, struct snap_soc
 	ret->bucket = wire->bucket;
 	ret->family = wire->family;
 	ret->local_port = wire->local_port;
-	ret->peer_port = wire->peer_port;
 	ret->state = wire->state;
+	/* The kernel leaves it there when a connect() has failed. */
+	ret->peer_port = wire->state == STATE_BOUND ? 0 : wire->peer_port;
 	memcpy(ret->local.bytes, wire->local, sizeof(wire->local));
 	memcpy(ret->peer.bytes, wire->peer, sizeof(wire->peer));
 	ret->v4_word_be = wire->v4_word_be;

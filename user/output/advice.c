@@ -513,6 +513,11 @@ static void why_one_sided(struct paragraph *p, const struct advice *a, const str
 			advice__options(a->req->reuseaddr, a->req->reuseport),
 			holder__who(a->snap, index).text, advice__local(a, sock).text,
 			advice__options(sock->reuseaddr, sock->reuseport));
+	if (sock->reuseport == TRI_YES && sock->uid_known && sock->uid != a->req->uid)
+		paragraph__text(p,
+				"SO_REUSEPORT is for one user's sockets only: this bind is uid "
+				"%u, that socket is uid %u.",
+				a->req->uid, sock->uid);
 }
 
 static void why_device(struct paragraph *p, const struct advice *a, const struct snap_sock *sock,

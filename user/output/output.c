@@ -210,7 +210,7 @@ int output__start(struct output *out, const struct run_start *start)
 	err = page__open(&page);
 	if (err)
 		return err;
-	text__start(start, out->config.verbose, page.stream);
+	text__start(out, start, page.stream);
 	return page__write(out, &page, 0, out->config.diagnostics);
 }
 

@@ -109,6 +109,7 @@ struct output_config {
 	bool quiet;
 	bool priorities;    /* JSON: "<4>" and the like before each line, for the journal */
 	bool verbose;	    /* every socket a row of its own */
+	bool recorded;	    /* a replay: nothing is being watched */
 	size_t line_limit;  /* JSON; 0: OUTPUT_LINE_LIMIT */
 	bool show_netns;    /* text: name the network namespace always, by number if need be */
 	uint64_t own_netns; /* text: this one needs no name, every other one does; 0: unknown */

@@ -448,6 +448,16 @@ static void write_leftovers(struct paragraph *p, const struct advice *a)
 				   "is closed on this side first leaves a TIME_WAIT.");
 }
 
+/* More than a command line or a table has room for. */
+static void stop_very_many(struct paragraph *p, const struct advice *a)
+{
+	paragraph__text(p,
+			"stop every process that holds one of these sockets, as the service that "
+			"they belong to. This lists them all:");
+	paragraph__code(p, "%sfuser -v %u/%s", remedy__enter(a).text, a->req->port,
+			advice__is_udp(a) ? "udp" : "tcp");
+}
+
 static void write_close(struct paragraph *p, const struct advice *a)
 {
 	struct stopped s = who_to_stop(a);
@@ -464,8 +474,7 @@ static void write_close(struct paragraph *p, const struct advice *a)
 				"list-sockets` shows which, `systemctl stop` of that unit closes "
 				"it");
 	else if (s.too_many)
-		paragraph__text(p, "stop every process that holds one of these sockets; bindtrace "
-				   "-v lists them all");
+		stop_very_many(p, a);
 	else if (s.self && s.n == 0)
 		paragraph__text(p,
 				"close the other socket in the same process first, or %s only "
@@ -522,22 +531,31 @@ static void write_set(struct paragraph *p, const struct advice *a, const struct 
 	write_setsockopt(p, fix->set);
 }
 
+/* What is written is the whole list: without what is there already, that is lost. */
+static void write_reserve(struct paragraph *p, const struct advice *a)
+{
+	struct word enter = remedy__enter(a);
+
+	paragraph__code(p,
+			"%ssysctl -w net.ipv4.ip_local_reserved_ports=%u,$(\n"
+			"       %ssysctl -n net.ipv4.ip_local_reserved_ports)",
+			enter.text, a->req->port, enter.text);
+}
+
 static void write_sysctl(struct paragraph *p, const struct advice *a)
 {
 	struct stopped s = who_to_stop(a);
 	struct holder_text restart;
 
-	paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_reserved_ports=%u", remedy__enter(a).text,
-			a->req->port);
+	write_reserve(p, a);
 	if (!stop_command(&s, a->binder, "restart", &restart)) {
 		write_close(p, a);
 		return;
 	}
 	paragraph__code(p, "%s", restart.text);
 	paragraph__text(p,
-			"The first keeps connect() off port %u from now on (it replaces the list: "
-			"look at it before, with `sysctl net.ipv4.ip_local_reserved_ports`), the "
-			"second ends the connection that is there.",
+			"The first keeps connect() off port %u from now on, the second ends the "
+			"connection that is there.",
 			a->req->port);
 	write_leftovers(p, a);
 }
@@ -610,18 +628,17 @@ static void lasting_for_client(struct paragraph *p, const struct advice *a, cons
 		paragraph__text(p, NEVER_AGAIN "let the client use another local port");
 	} else if (*remedy__enter(a).text) {
 		if (now->kind != FIX_SYSCTL)
-			paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_reserved_ports=%u",
-					remedy__enter(a).text, a->req->port);
+			write_reserve(p, a);
 		paragraph__text(p, "and set net.ipv4.ip_local_reserved_ports, too, wherever this "
 				   "network namespace is set up");
 	} else if (now->kind == FIX_SYSCTL) {
 		paragraph__text(p, "and, to keep that after a reboot, in "
-				   "/etc/sysctl.d/90-reserved-ports.conf:");
+				   "/etc/sysctl.d/90-reserved-ports.conf, with what else is "
+				   "reserved:");
 		paragraph__code(p, "net.ipv4.ip_local_reserved_ports = %u", a->req->port);
 	} else {
-		paragraph__text(p, NEVER_AGAIN "keep connect() off this port (this replaces the "
-					       "list of reserved ports):");
-		paragraph__code(p, "sysctl -w net.ipv4.ip_local_reserved_ports=%u", a->req->port);
+		paragraph__text(p, NEVER_AGAIN "keep connect() off this port:");
+		write_reserve(p, a);
 	}
 }
 
@@ -659,6 +676,7 @@ static void write_lasting(struct paragraph *p, const struct advice *a, const str
 	switch (a->verdict->cause) {
 	case CAUSE_LISTENER:
 	case CAUSE_LISTEN_RACE:
+	case CAUSE_BOUND_ONLY: /* with SO_REUSEADDR both bind, and the second to listen() fails */
 		lasting_for_listener(p, a);
 		break;
 	case CAUSE_CLIENT_PORT:

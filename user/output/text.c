@@ -436,18 +436,20 @@ static void write_safe(FILE *stream, const char *fmt_before, const char *hostile
 	fprintf(stream, "%s%s", fmt_before, text);
 }
 
-void text__start(const struct run_start *start, bool verbose, FILE *stream)
+void text__start(const struct output *out, const struct run_start *start, FILE *stream)
 {
-	fputs("bindtrace: watching for address conflicts", stream);
+	fputs(out->config.recorded ? "bindtrace: recorded while watching for address conflicts"
+				   : "bindtrace: watching for address conflicts",
+	      stream);
 	if (start->filters && *start->filters) {
 		write_safe(stream, " (", start->filters);
 		fputc(')', stream);
 	}
-	if (verbose) {
+	if (out->config.verbose) {
 		write_safe(stream, ", kernel ", start->kernel ?: "unknown");
 		write_safe(stream, ", ", start->hooks ?: "no hooks");
 	}
-	fputs("; Ctrl-C ends it\n", stream);
+	fputs(out->config.recorded ? "\n" : "; Ctrl-C ends it\n", stream);
 }
 
 void text__stop(const struct run_stop *stop, FILE *stream)

@@ -12,7 +12,7 @@ int text__port(const struct output *out, const struct port_report *report, FILE 
 /* One line each. */
 void text__bind(const struct output *out, const struct bind_report *report, FILE *stream);
 void text__state(const struct output *out, const struct state_report *report, FILE *stream);
-void text__start(const struct run_start *start, bool verbose, FILE *stream);
+void text__start(const struct output *out, const struct run_start *start, FILE *stream);
 void text__stop(const struct run_stop *stop, FILE *stream);
 void text__lost(uint64_t count, FILE *stream);
 
