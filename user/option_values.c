@@ -63,6 +63,8 @@ static const char *port_range(const char *text, size_t len, struct port_set *set
 	size_t low_len = dash ? (size_t)(dash - text) : len;
 	uint64_t low, high;
 
+	if (memchr(text, '/', len))
+		return "the protocol is an option of its own: --proto udp";
 	if (!parse_number(text, low_len, UINT32_MAX, &low))
 		return "write a number from 1 to 65535, a range as 8000-8010, or several as 80,443";
 	high = low;
@@ -123,7 +125,7 @@ const char *value__address(const char *text, uint16_t *ret_family, struct ip_add
 		family = AF_INET;
 	else if (inet_pton(AF_INET6, plain, &addr) != 1)
 		return "not an IPv4 or IPv6 address; write it as 127.0.0.1 or ::1";
-	if (percent && !ip_addr__is_link_local(family, &addr))
+	if (percent && !ip_addr__needs_scope_id(family, &addr))
 		return "only a link-local address has a %interface; use --device";
 	if (percent) {
 		const char *wrong = value__device(percent + 1, ret_device);

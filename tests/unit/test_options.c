@@ -95,6 +95,7 @@ static const struct bad bad_rows[] = {
 	 "--port: '8000-': a range has a port on both sides of the dash, as 8000-8010"},
 	{"--port|0-10", "--port: '0-10': ports go from 1 to 65535"},
 	{"--port|80\033[1m\n", "--port: '80\\x1b[1m\\x0a': " A_PORT},
+	{"-P|8080/udp", "--port: '8080/udp': the protocol is an option of its own: --proto udp"},
 	{"-P80|-P|443-1", "--port: '443-1': the range is reversed; write the lower port first"},
 	{"-a|1.2.3", "--address: '1.2.3': " AN_ADDRESS},
 	{"-a|localhost", "--address: 'localhost': " AN_ADDRESS},
@@ -457,6 +458,10 @@ static void test_addresses(void **state)
 	parse("-P80|-a|[fe80::1]", &r);
 	assert_int_equal(r.opts.address_family, AF_INET6);
 	assert_null(r.opts.device);
+	options__free(&r.opts);
+
+	parse("-P80|-a|ff02::fb%eth0", &r);
+	assert_string_equal(r.opts.device, "eth0");
 	options__free(&r.opts);
 
 	parse("-P80|-a|fe80::1%eth0|--device|eth0", &r);

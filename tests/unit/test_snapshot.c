@@ -219,10 +219,13 @@ static void test_link_local(void **state)
 {
 	static const struct {
 		const char *addr;
-		bool link_local;
+		bool link_local, needs_scope_id;
 	} rows[] = {
-		{"fe80::1", true},  {"febf::1", true},	    {"fec0::1", false},
-		{"fd80::1", false}, {"254.128.0.1", false},
+		{"fe80::1", true, true},       {"febf::1", true, true},
+		{"fec0::1", false, false},     {"fd80::1", false, false},
+		{"254.128.0.1", false, false}, {"255.2.0.1", false, false},
+		{"ff01::1", false, true},      {"ff02::fb", false, true},
+		{"ff05::2", false, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LENGTH(rows); i++) {
@@ -230,6 +233,7 @@ static void test_link_local(void **state)
 		uint16_t family = text_addr(rows[i].addr, &addr);
 
 		assert_int_equal(ip_addr__is_link_local(family, &addr), rows[i].link_local);
+		assert_int_equal(ip_addr__needs_scope_id(family, &addr), rows[i].needs_scope_id);
 	}
 }
 

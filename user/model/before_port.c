@@ -77,16 +77,6 @@ static bool is_multicast6(const struct ip_addr *addr)
 	return addr->bytes[0] == 0xff;
 }
 
-/* __ipv6_addr_needs_scope_id(): of a link, or of an interface. */
-static bool needs_device(const struct ip_addr *addr)
-{
-	uint8_t scope = addr->bytes[1] & 0xf;
-
-	if (is_multicast6(addr))
-		return scope == 1 || scope == 2;
-	return addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
-}
-
 static void judge_ipv4(const struct asked *asked)
 {
 	object(asked, is_foreign4(asked), EADDRNOTAVAIL);
@@ -102,7 +92,7 @@ static void judge_ipv6(const struct asked *asked)
 	object(asked, tri__of(is_multicast6(addr) && asked->protocol == PROTO_TCP), EINVAL);
 	object(asked, lacks_privilege(asked), EACCES);
 	object(asked, tri__of(is_mapped && req->v6only), EINVAL);
-	object(asked, tri__of(needs_device(addr) && !req->ifindex), EINVAL);
+	object(asked, tri__of(ip_addr__needs_scope_id(req->family, addr) && !req->ifindex), EINVAL);
 	if (is_mapped)
 		object(asked, is_foreign4(asked), EADDRNOTAVAIL);
 	else if (!ip_addr__is_any(req->family, addr) && !is_multicast6(addr))

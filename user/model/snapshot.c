@@ -262,6 +262,15 @@ bool ip_addr__is_link_local(uint16_t family, const struct ip_addr *addr)
 	return family == AF_INET6 && addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80;
 }
 
+bool ip_addr__needs_scope_id(uint16_t family, const struct ip_addr *addr)
+{
+	uint8_t scope = addr->bytes[1] & 0xf;
+
+	if (family == AF_INET6 && addr->bytes[0] == 0xff)
+		return scope == 1 || scope == 2; /* of an interface, of a link */
+	return ip_addr__is_link_local(family, addr);
+}
+
 bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

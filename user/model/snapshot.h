@@ -320,6 +320,8 @@ bool proc_info__pod(const struct proc_info *proc, char ret[POD_UID_MAX]);
 bool ip_addr__is_any(uint16_t family, const struct ip_addr *addr);
 bool ip_addr__is_mapped(const struct ip_addr *addr); /* ::ffff:a.b.c.d; AF_INET6 only */
 bool ip_addr__is_link_local(uint16_t family, const struct ip_addr *addr); /* fe80::/10 */
+/* Is it another one on each device: __ipv6_addr_needs_scope_id()? */
+bool ip_addr__needs_scope_id(uint16_t family, const struct ip_addr *addr);
 bool ip_addr__equal(const struct ip_addr *a, const struct ip_addr *b);
 
 /*
