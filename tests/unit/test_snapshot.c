@@ -137,6 +137,21 @@ static void test_drops_duplicates(void **state)
 	snapshot__free(&snap);
 }
 
+static void test_stale_peer(void **state)
+{
+	static const struct ip_addr nobody;
+	struct snap_sock sock = {
+		.state = STATE_ESTABLISHED, .peer = {{10, 0, 0, 9}}, .peer_port = 443};
+
+	snap_sock__forget_stale_peer(&sock);
+	assert_int_equal(sock.peer_port, 443);
+	assert_int_equal(sock.peer.bytes[3], 9);
+	sock.state = STATE_BOUND;
+	snap_sock__forget_stale_peer(&sock);
+	assert_int_equal(sock.peer_port, 0);
+	assert_true(ip_addr__equal(&sock.peer, &nobody));
+}
+
 static void test_overdue(void **state)
 {
 	struct snap_sock sock = {.expires_known = true, .expires_ms = 1500};
@@ -454,6 +469,7 @@ int main(void)
 	test_list__add(&list, "no room", test_no_room, NULL);
 	test_list__add(&list, "frees what it holds", test_frees_strings, NULL);
 	test_list__add(&list, "drops duplicates", test_drops_duplicates, NULL);
+	test_list__add(&list, "stale peer", test_stale_peer, NULL);
 	test_list__add(&list, "overdue", test_overdue, NULL);
 	test_list__add(&list, "holds", test_holds, NULL);
 	test_list__add_rows(&list, "address", test_addr_row, addr_rows);

@@ -398,6 +398,14 @@ static void as_another_user(struct scene *scene)
 	scene->conflict.req.reuseport = true;
 }
 
+static void of_two_users(struct scene *scene)
+{
+	struct snap_sock *sock = &scene->conflict.snap.socks[0];
+
+	sock->reuseport = sock->uid_known = true;
+	sock->uid = 33;
+}
+
 static void cut(struct scene *scene)
 {
 	scene->conflict.snap.truncated = true;
@@ -419,6 +427,7 @@ static void test_changed(void **state)
 	} rows[] = {
 		{"time_wait", as_another_user, "(echo.service, uid 1000, socket of uid 33):\n"},
 		{"time_wait", as_another_user, "--port 9527 -4 --reuseport --uid 33 --wait "},
+		{"reuse_one_sided", of_two_users, "is uid 33."},
 		{"time_wait", cut, "Note Not all sockets on the port could be read.\n"},
 		{"time_wait", cut_of_more,
 		 "Note Only 1 of 4711 sockets on the port could be read."},

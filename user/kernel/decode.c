@@ -47,11 +47,11 @@ void decode__sock(const struct wire_sock *wire, int64_t tick_ns, struct snap_soc
 	ret->bucket = wire->bucket;
 	ret->family = wire->family;
 	ret->local_port = wire->local_port;
+	ret->peer_port = wire->peer_port;
 	ret->state = wire->state;
-	/* The kernel leaves it there when a connect() has failed. */
-	ret->peer_port = wire->state == STATE_BOUND ? 0 : wire->peer_port;
 	memcpy(ret->local.bytes, wire->local, sizeof(wire->local));
 	memcpy(ret->peer.bytes, wire->peer, sizeof(wire->peer));
+	snap_sock__forget_stale_peer(ret);
 	ret->v4_word_be = wire->v4_word_be;
 	ret->reuseaddr = wire->reuse != 0;
 	ret->force_reuse = wire->reuse == 2;

@@ -80,6 +80,7 @@ static void fill_state(struct snap_sock *sock, const struct inet_diag_msg *msg)
 	sock->state = msg->idiag_state;
 	if (sock->state == STATE_BOUND_INACTIVE)
 		sock->state = STATE_BOUND;
+	snap_sock__forget_stale_peer(sock);
 	if (msg->idiag_timer != TIMER_TIME_WAIT)
 		return;
 	/* A FIN_WAIT2 that is kept as a time-wait socket is listed as FIN_WAIT2 with this timer. */

@@ -80,6 +80,14 @@ struct snap_bucket *snapshot__add_bucket(struct snapshot *snap)
 	return bucket;
 }
 
+void snap_sock__forget_stale_peer(struct snap_sock *sock)
+{
+	if (sock->state != STATE_BOUND)
+		return;
+	sock->peer = (struct ip_addr){};
+	sock->peer_port = 0;
+}
+
 int64_t snap_sock__left_ms(const struct snap_sock *sock)
 {
 	return sock->expires_ms > 0 ? sock->expires_ms : 0;

@@ -296,6 +296,8 @@ struct snap_sock *snapshot__add_sock(struct snapshot *snap);
 struct snap_bucket *snapshot__add_bucket(struct snapshot *snap);
 /* name is cut to 15 bytes. 0 or -ENOMEM. */
 int snapshot__add_device(struct snapshot *snap, uint32_t ifindex, const char *name);
+/* A bound socket keeps the peer of a connect() that has failed, and is connected to nobody. */
+void snap_sock__forget_stale_peer(struct snap_sock *sock);
 /* Of a timer that is known: 0 where it is overdue, as it may be by a few ticks. */
 int64_t snap_sock__left_ms(const struct snap_sock *sock);
 const char *snapshot__device_name(const struct snapshot *snap, uint32_t ifindex); /* or NULL */
