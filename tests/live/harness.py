@@ -9,7 +9,8 @@ import threading
 import time
 import traceback
 
-DEADLINE = 200  # seconds, before a test gives up; a guest under emulation, on a busy host
+# Seconds, before a test gives up: a guest under emulation, on a busy host, and the program under valgrind in it.
+DEADLINE = 600 if os.environ.get("BINDTRACE_VALGRIND") else 200
 LAST_RESORT = 3 * DEADLINE  # no test has this long: it hangs where no deadline is
 
 
