@@ -571,6 +571,30 @@ static void test_events(void **state)
 	free(page.text);
 }
 
+/* Of a range of ports, the few that are taken are to be seen: a free one is a line, without one
+ * around it. */
+static void test_free_ports(void **state)
+{
+	static const char *const names[] = {"empty_port", "empty_port", "listener_port",
+					    "empty_port"};
+	struct page page;
+
+	page__open(&page, (struct output_config){0});
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct scene scene;
+
+		assert_true(scene__named(names[i], &scene));
+		assert_int_equal(scene__write(&scene, page.out), 0);
+		scene__free(&scene);
+	}
+	page__close(&page);
+	assert_non_null(strstr(page.text, " succeed.\n8080/tcp is free"));
+	assert_non_null(strstr(page.text, " succeed.\n\n8080/tcp is taken"));
+	assert_non_null(strstr(page.text, "\n\n8080/tcp is free"));
+	assert_int_equal(count(page.text, "8080/tcp is free"), 3);
+	free(page.text);
+}
+
 static void test_durations(void **state)
 {
 	static const struct {
@@ -710,7 +734,8 @@ int main(void)
 		cmocka_unit_test(test_other_errors),   cmocka_unit_test(test_udp),
 		cmocka_unit_test(test_netns),	       cmocka_unit_test(test_events),
 		cmocka_unit_test(test_durations),      cmocka_unit_test(test_wider_range),
-		cmocka_unit_test(test_changed),	       cmocka_unit_test(test_listener_of),
+		cmocka_unit_test(test_free_ports),     cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_listener_of),
 	};
 
 	setenv("TZ", "UTC", 1);

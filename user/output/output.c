@@ -154,7 +154,7 @@ int output__port(struct output *out, const struct port_report *report)
 	err = page__open(&page);
 	if (err)
 		return err;
-	separate(out, true, page.stream);
+	separate(out, !text__is_all_clear(out, report), page.stream);
 	err = text__port(out, report, page.stream);
 	return page__write(out, &page, err, out->config.results);
 }

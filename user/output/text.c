@@ -313,6 +313,11 @@ static bool has_doubt(const struct port_report *report)
 	return false;
 }
 
+bool text__is_all_clear(const struct output *out, const struct port_report *report)
+{
+	return !report->snap.n_socks && !has_doubt(report) && !has_port_notes(out, report);
+}
+
 static int write_details(const struct output *out, const struct port_report *report, FILE *stream)
 {
 	const struct what_if *main = summary__main_what_if(report);

@@ -9,6 +9,9 @@ int text__again(const struct output *out, const struct conflict_report *report, 
 int text__conflict(const struct output *out, const struct conflict_report *report, FILE *stream);
 int text__port(const struct output *out, const struct port_report *report, FILE *stream);
 
+/* That text__port() writes one line, which says that the port is free. */
+bool text__is_all_clear(const struct output *out, const struct port_report *report);
+
 /* One line each. */
 void text__bind(const struct output *out, const struct bind_report *report, FILE *stream);
 void text__state(const struct output *out, const struct state_report *report, FILE *stream);
