@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -101,6 +102,18 @@ def conflict(port, n=1):
 def start():
     sh("systemctl", "reset-failed", UNIT, check=False)
     sh("systemctl", "start", UNIT)
+
+
+def drop_in(name, text):
+    """As systemctl edit; without a text it is taken away."""
+    path = f"/run/systemd/system/{UNIT}.d/{name}.conf"
+    if text:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as file:
+            file.write(text)
+    else:
+        os.unlink(path)
+    sh("systemctl", "daemon-reload")
 
 
 # ---- the unit ------------------------------------------------------------------------------------
@@ -221,18 +234,45 @@ def test_stop():
 
 def test_namespace():
     """In a journal of its own."""
-    os.makedirs(f"/run/systemd/system/{UNIT}.d", exist_ok=True)
-    with open(f"/run/systemd/system/{UNIT}.d/namespace.conf", "w") as file:
-        file.write("[Service]\nLogNamespace=conflicts\n")
-    sh("systemctl", "daemon-reload")
+    drop_in("namespace", "[Service]\nLogNamespace=conflicts\n")
     journal = Journal("--namespace=conflicts")
     start()
     held = conflict(7106)
     assert journal.wait("the conflict", of_port(7106))[0] == 4
     sh("systemctl", "stop", UNIT)
-    os.unlink(f"/run/systemd/system/{UNIT}.d/namespace.conf")
-    sh("systemctl", "daemon-reload")
+    drop_in("namespace", None)
     del held
+
+
+def metrics_in(directory, owner, left):
+    """Written within the unit's walls, for everybody to read whatever its UMask=, with no more privilege than that takes."""
+    text = pathlib.Path("/test/metrics.conf").read_text()
+    os.makedirs(directory, exist_ok=True)
+    if owner:
+        os.chown(directory, owner, owner)
+        text = text.replace("/var/lib/prometheus/node-exporter", directory)
+        text += "CapabilityBoundingSet=CAP_DAC_OVERRIDE\n"
+    drop_in("metrics", text)
+    start()
+    held = conflict(7107)
+
+    def counted():
+        done = sh("setpriv", "--reuid=65534", "--clear-groups", "cat", f"{directory}/bindtrace.prom")
+        return re.search(r'^bindtrace_refusals_total\{cause="listener",.*\} 1$', done.stdout, re.M)
+
+    until("the counter", counted)
+    assert effective(show("MainPID")) == mask(*left), f"{effective(show('MainPID')):x}"
+    sh("systemctl", "stop", UNIT)
+    assert "\nbindtrace_running 0\n" in pathlib.Path(directory, "bindtrace.prom").read_text()
+    drop_in("metrics", None)
+    del held
+
+
+def test_metrics():
+    """The drop-in, in the directory of node_exporter's package, and in one of another user's."""
+    left = ("SYS_PTRACE", "SYS_ADMIN", "DAC_READ_SEARCH")
+    metrics_in("/var/lib/prometheus/node-exporter", 0, left)
+    metrics_in("/var/lib/counters", 65534, (*left, "DAC_OVERRIDE"))
 
 
 # ---- privileges, without systemd -----------------------------------------------------------------
@@ -493,7 +533,7 @@ def test_links():
 
 
 TESTS = [test_verify, test_exposure, test_start, test_status, test_whole_report, test_long_line, test_memory,
-         test_restart, test_watchdog, test_stop, test_namespace, test_needs_ptrace, test_needs_admin,
+         test_restart, test_watchdog, test_stop, test_namespace, test_metrics, test_needs_ptrace, test_needs_admin,
          test_needs_dac, test_needs_override, test_needs_kill,
          test_own_namespace, test_not_root, test_no_bpf, test_command, test_links]
 
