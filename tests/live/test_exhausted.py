@@ -27,6 +27,29 @@ def fill_then(kind, call):
         yield attempt(last.sendto, b"x", ("127.0.0.1", 9)), 4
 
 
+def fill_device():
+    own_netns(RANGE)
+    held = []
+
+    def bound():
+        made = sock()
+        held.append(made)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+        made.bind(("0.0.0.0", 0))
+        return made
+
+    yield until_refused(bound)
+
+
+def check_device():
+    """The device has its name, and not a number, in a report that is of a whole range."""
+    with Child(fill_device) as child:
+        same("result and calls before it", tuple(child.value), ("EADDRINUSE", 4))
+        line = Recorded.only(child.pid)
+    same("cause", line["cause"], "autobind_exhausted")
+    same("device", line["socket"]["device"], "lo")
+
+
 def check_exhausted(error, syscalls, protocol, function, *args):
     with Child(function, *args) as child:
         result, n = child.value
@@ -60,3 +83,6 @@ def exhausted(selected):
         if selected(f"exhausted.{name}"):
             Recorded.get()
             yield f"exhausted.{name}", lambda row=row: check_exhausted(*row)
+    if selected("exhausted.device"):
+        Recorded.get()
+        yield "exhausted.device", check_device

@@ -162,6 +162,7 @@ static void test_many_rows(void **state)
 	assert_int_equal(count(page.text, "LISTEN  10.0.0."), 20);
 	assert_non_null(strstr(page.text, " and 10 more rows (10 sockets); -v lists them all\n"));
 	assert_non_null(strstr(page.text, "Do   stop every process that holds one"));
+	assert_non_null(strstr(page.text, "\n     fuser -v 8080/tcp\n"));
 	/* The next one is set apart. */
 	assert_int_equal(output__conflict(page.out, &scene.conflict), 0);
 	page__close(&page);
