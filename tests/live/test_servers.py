@@ -55,6 +55,7 @@ class Server:
     """A server that listens; its output goes to a file."""
 
     def __init__(self, port, *command):
+        Shared.get()  # before anything is refused
         self.port = port
         # pylint: disable=consider-using-with
         self.log = tempfile.TemporaryFile()
