@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <string.h>
 #include <sys/socket.h>
-#include "holder.h"
+#include "pasted.h"
 #include "remedy.h"
 #include "table.h"
 
 #define TCP_TIMEWAIT_MS 60000 /* include/net/tcp.h: TCP_TIMEWAIT_LEN */
 #define CODE_WIDTH	75    /* of a terminal, behind the labels */
-#define MAX_STOPPED	8     /* processes that one command line still names */
 
 static const struct fix *find_fix(const struct verdict *v, enum fix_kind kind, unsigned int sides)
 {
@@ -61,279 +60,13 @@ static const struct fix *best_fix(const struct verdict *v)
 	return fix ?: v->n_fixes ? &v->fixes[0] : NULL;
 }
 
-struct stopped {
-	const struct proc_info *procs[MAX_STOPPED];
-	size_t n;
-	bool too_many, systemd, self;
-};
-
-static void stopped__add(struct stopped *s, const struct proc_info *proc,
-			 const struct proc_info *binder)
-{
-	if (binder && proc->pid == binder->pid) {
-		s->self = true;
-		return;
-	}
-	if (proc->pid == 1) {
-		s->systemd = true;
-		return;
-	}
-	for (size_t i = 0; i < s->n; i++)
-		if (s->procs[i]->pid == proc->pid)
-			return;
-	if (s->n == MAX_STOPPED)
-		s->too_many = true;
-	else
-		s->procs[s->n++] = proc;
-}
-
-static void stopped__add_holders(struct stopped *s, const struct advice *a, uint32_t sock)
-{
-	const struct proc_info *procs[MAX_STOPPED + 1];
-	size_t n = holder__procs(a->snap, sock, procs, MAX_STOPPED + 1);
-
-	for (size_t i = 0; i < n && i < MAX_STOPPED + 1; i++)
-		stopped__add(s, procs[i], a->binder);
-}
-
-static struct stopped who_to_stop(const struct advice *a)
-{
-	struct stopped s = {.n = 0};
-
-	for (size_t i = 0; i < a->verdict->n_blockers && !s.too_many; i++)
-		stopped__add_holders(&s, a, a->verdict->blockers[i].sock);
-	return s;
-}
-
-bool remedy__is_system_service(const struct proc_info *proc)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789:_.@-";
-	size_t len = proc->unit ? strlen(proc->unit) : 0;
-
-	if (len <= strlen(".service") || strcmp(proc->unit + len - strlen(".service"), ".service"))
-		return false;
-	if (proc->unit[strspn(proc->unit, safe)] || proc->unit[0] == '-' || proc->container)
-		return false;
-	return !proc->cgroup || strncmp(proc->cgroup, "/user.slice/", 12) != 0;
-}
-
-bool remedy__is_plain_word(const char *text)
-{
-	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "0123456789/:_.@+-";
-
-	return text && *text && *text != '-' && !text[strspn(text, safe)];
-}
-
-/* ---- another network namespace than ours -------------------------------------------------- */
-
-/* A process that is in it: one that holds a socket there, or the one that was refused. 0: none. */
-static int pid_inside(const struct advice *a)
-{
-	const struct proc_info *first;
-	uint32_t index = 0;
-
-	if (advice__main_sock(a, &index) && holder__procs(a->snap, index, &first, 1) > 0 &&
-	    first->pid > 1)
-		return first->pid;
-	return a->binder && a->binder->pid > 0 ? a->binder->pid : 0;
-}
-
-struct word remedy__enter(const struct advice *a)
-{
-	const char *name = a->snap->netns_name;
-	struct word enter = {""};
-	int pid = pid_inside(a);
-
-	if (!format__is_foreign(a->out, a->snap->netns, name))
-		return enter;
-	if (remedy__is_plain_word(name) && strlen(name) < sizeof(enter) / 2)
-		snprintf(enter.text, sizeof(enter.text), "ip netns exec %.15s ", name);
-	else if (pid)
-		snprintf(enter.text, sizeof(enter.text), "nsenter -t %d -n ", pid);
-	return enter;
-}
-
-static struct word netns_option(const struct advice *a)
-{
-	const char *name = a->snap->netns_name;
-	struct word option = {""};
-	int pid = pid_inside(a);
-
-	if (!format__is_foreign(a->out, a->snap->netns, name))
-		return option;
-	if (remedy__is_plain_word(name) && strlen(name) < sizeof(option) / 2)
-		snprintf(option.text, sizeof(option.text), " --netns %.15s", name);
-	else if (pid)
-		snprintf(option.text, sizeof(option.text), " --netns %d", pid);
-	else
-		strcpy(option.text, " --netns NS"); /* the reader knows it */
-	return option;
-}
-
-/* Which of the two wildcards, or which address. A question has had its own; 0.0.0.0 or [::] both.
- */
-static struct endpoint address_option(const struct advice *a)
-{
-	const struct bind_request *req = a->req;
-	struct endpoint option = {""};
-
-	if (!ip_addr__is_any(req->family, &req->addr))
-		snprintf(option.text, sizeof(option.text), " --address %.64s",
-			 format__address(req->family, &req->addr).text);
-	else if (a->report)
-		strcpy(option.text, req->family == AF_INET6 ? " -6" : " -4");
-	return option;
-}
-
-static struct holder_text bind_options(const struct advice *a)
-{
-	const struct bind_request *req = a->req;
-	const char *device = snapshot__device_name(a->snap, req->ifindex);
-	bool wildcard6 = req->family == AF_INET6 && ip_addr__is_any(req->family, &req->addr);
-	struct holder_text h;
-	char uid[24] = "";
-
-	/* Sockets are shared with SO_REUSEPORT by one user's programs only. */
-	if (req->reuseport && req->uid)
-		snprintf(uid, sizeof(uid), " --uid %u", req->uid);
-	snprintf(h.text, sizeof(h.text), "%s%s%s%s%s%s", req->reuseaddr ? " --reuseaddr" : "",
-		 req->reuseport ? " --reuseport" : "", uid,
-		 wildcard6 && req->v6only ? " --v6only" : "",
-		 remedy__is_plain_word(device) ? " --device " : "",
-		 remedy__is_plain_word(device) ? device : "");
-	return h;
-}
-
-static struct word proto_option(const struct advice *a)
-{
-	struct word option = {""};
-
-	if (advice__is_udp(a))
-		snprintf(option.text, sizeof(option.text), " --proto %.16s",
-			 format__protocol(a->snap->protocol).text);
-	return option;
-}
-
-/* "bindtrace --netns web --port 8080", with what else tells which bind is meant. */
-static struct holder_text ask_again(const struct advice *a)
-{
-	struct holder_text h;
-
-	snprintf(h.text, sizeof(h.text), "bindtrace%s%s --port %u", netns_option(a).text,
-		 proto_option(a).text, a->req->port);
-	return h;
-}
-
-/* ---- who has to stop ---------------------------------------------------------------------- */
-
-static bool named_before(const struct stopped *s, size_t i)
-{
-	for (size_t j = 0; j < i; j++)
-		if (!strcmp(s->procs[j]->unit, s->procs[i]->unit))
-			return true;
-	return false;
-}
-
-/* By units where all have one that is not the refused program's own. */
-static bool stops_units(const struct stopped *s, const struct proc_info *binder)
-{
-	const char *own = binder ? binder->unit : NULL;
-
-	for (size_t i = 0; i < s->n; i++)
-		if (!remedy__is_system_service(s->procs[i]) ||
-		    (own && !strcmp(own, s->procs[i]->unit)))
-			return false;
-	return true;
-}
-
-/* "systemctl stop nginx.service", "kill 12 13"; false when no command can be given. */
-static bool stop_command(const struct stopped *s, const struct proc_info *binder, const char *verb,
-			 struct holder_text *ret)
-{
-	bool units = stops_units(s, binder);
-
-	if (s->n == 0 || s->too_many || s->systemd || s->self)
-		return false;
-	snprintf(ret->text, sizeof(ret->text), units ? "systemctl %s" : "kill", verb);
-	for (size_t i = 0; i < s->n; i++) {
-		size_t len = strlen(ret->text);
-
-		if (!units)
-			snprintf(ret->text + len, sizeof(ret->text) - len, " %d", s->procs[i]->pid);
-		else if (!named_before(s, i))
-			snprintf(ret->text + len, sizeof(ret->text) - len, " %s",
-				 s->procs[i]->unit);
-	}
-	/* A command that was cut would stop something else. */
-	return strlen(ret->text) + 1 < sizeof(ret->text);
-}
-
-/* The state as ss(8) spells it. */
-static const char *ss_state(uint8_t state)
-{
-	switch (state) {
-	case STATE_ESTABLISHED:
-		return "established";
-	case STATE_FIN_WAIT1:
-		return "fin-wait-1";
-	case STATE_FIN_WAIT2:
-		return "fin-wait-2";
-	case STATE_CLOSE_WAIT:
-		return "close-wait";
-	case STATE_LAST_ACK:
-		return "last-ack";
-	case STATE_CLOSING:
-		return "closing";
-	default:
-		return "connected";
-	}
-}
-
-/* "state last-ack state closing": of all the orphans in the way. */
-static struct word ss_states(const struct advice *a)
-{
-	struct word w = {""};
-	uint32_t seen = 0;
-
-	for (size_t i = 0; i < a->verdict->n_blockers; i++) {
-		const struct snap_sock *sock = &a->snap->socks[a->verdict->blockers[i].sock];
-
-		/* A recording may have any number. */
-		if (sock->holder == HOLDER_ORPHAN && sock->state < STATE_NEW_SYN_RECV)
-			seen |= 1u << sock->state;
-	}
-	for (int state = 1; state < STATE_NEW_SYN_RECV; state++) {
-		size_t len = strlen(w.text);
-
-		if (seen & 1u << state)
-			snprintf(w.text + len, sizeof(w.text) - len, " state %s",
-				 ss_state((uint8_t)state));
-	}
-	/* Cut, or without a state, it would not be understood; this takes in some more. */
-	if (!seen || strlen(w.text) + 1 == sizeof(w.text))
-		strcpy(w.text, " state connected");
-	return w;
-}
-
-struct holder_text remedy__stop_one(const struct proc_info *proc)
-{
-	struct stopped s = {.procs = {proc}, .n = 1};
-	struct holder_text command = {""};
-
-	if (proc->pid == 1 || !stop_command(&s, NULL, "restart", &command))
-		*command.text = '\0';
-	return command;
-}
-
 /* The whole bind again: another socket on the port may be no obstacle to this one. */
 static void write_wait(struct paragraph *p, const struct advice *a, int64_t wait_ms)
 {
-	bool service = a->binder && remedy__is_system_service(a->binder);
+	bool service = a->binder && pasted__is_system_service(a->binder);
 	char command[sizeof(struct holder_text) * 2 + 160];
-	int len = snprintf(command, sizeof(command), "%s%s%s --wait", ask_again(a).text,
-			   address_option(a).text, bind_options(a).text);
+	int len = snprintf(command, sizeof(command), "%s%s%s --wait", pasted__ask_again(a).text,
+			   pasted__address_option(a).text, pasted__bind_options(a).text);
 
 	if (!service)
 		paragraph__code(p, "%s", command);
@@ -357,8 +90,8 @@ static void close_orphans(struct paragraph *p, const struct advice *a, const str
 
 	if (sock->state == STATE_FIN_WAIT2)
 		until = "until net.ipv4.tcp_fin_timeout is over";
-	paragraph__code(p, "%sss -K%s sport = :%u", remedy__enter(a).text, ss_states(a).text,
-			a->req->port);
+	paragraph__code(p, "%sss -K%s sport = :%u", pasted__enter(a).text,
+			pasted__ss_states(a).text, a->req->port);
 	paragraph__text(p,
 			"It ends all connections in this state on this port, where the kernel was "
 			"built with INET_DIAG_DESTROY. Or wait %s.",
@@ -374,7 +107,7 @@ static void stop_listener(struct paragraph *p, const struct advice *a, const str
 
 	if (holder__listener(a->snap, sock, &listener))
 		stopped__add_holders(&s, a, listener);
-	if (stop_command(&s, a->binder, "stop", &command))
+	if (stopped__command(&s, a->binder, "stop", &command))
 		paragraph__code(p, "%s", command.text);
 	else
 		paragraph__text(p, "stop the process that has the listening socket");
@@ -410,7 +143,7 @@ static void close_ownerless(struct paragraph *p, const struct advice *a)
 	default:
 		paragraph__text(p, "find the owner, and stop it. This shows it, as root and "
 				   "outside of containers (in the first pid namespace):");
-		paragraph__code(p, "sudo %s", ask_again(a).text);
+		paragraph__code(p, "sudo %s", pasted__ask_again(a).text);
 		break;
 	}
 }
@@ -454,16 +187,16 @@ static void stop_very_many(struct paragraph *p, const struct advice *a)
 	paragraph__text(p,
 			"stop every process that holds one of these sockets, as the service that "
 			"they belong to. This lists them all:");
-	paragraph__code(p, "%sfuser -v %u/%s", remedy__enter(a).text, a->req->port,
+	paragraph__code(p, "%sfuser -v %u/%s", pasted__enter(a).text, a->req->port,
 			advice__is_udp(a) ? "udp" : "tcp");
 }
 
 static void write_close(struct paragraph *p, const struct advice *a)
 {
-	struct stopped s = who_to_stop(a);
+	struct stopped s = stopped__of_blockers(a);
 	struct holder_text command;
 
-	if (stop_command(&s, a->binder, "stop", &command)) {
+	if (stopped__command(&s, a->binder, "stop", &command)) {
 		paragraph__code(p, "%s", command.text);
 		write_leftovers(p, a);
 		return;
@@ -519,7 +252,7 @@ static void write_place(struct paragraph *p, const struct advice *a, const struc
 		paragraph__text(p, "%sin every run of the server, %s:", prefix, when);
 	else if (fix->side == SIDE_BLOCKER && sock)
 		paragraph__text(p, "%sin %s, %s%s:", prefix, holder__who(a->snap, index).text, when,
-				who_to_stop(a).self ? "" : ", and restart it");
+				stopped__of_blockers(a).self ? "" : ", and restart it");
 	else
 		paragraph__text(p, "%sin both programs, %s:", prefix, when);
 }
@@ -534,7 +267,7 @@ static void write_set(struct paragraph *p, const struct advice *a, const struct 
 /* What is written is the whole list: without what is there already, that is lost. */
 static void write_reserve(struct paragraph *p, const struct advice *a)
 {
-	struct word enter = remedy__enter(a);
+	struct word enter = pasted__enter(a);
 
 	paragraph__code(p,
 			"%ssysctl -w net.ipv4.ip_local_reserved_ports=%u,$(\n"
@@ -544,11 +277,11 @@ static void write_reserve(struct paragraph *p, const struct advice *a)
 
 static void write_sysctl(struct paragraph *p, const struct advice *a)
 {
-	struct stopped s = who_to_stop(a);
+	struct stopped s = stopped__of_blockers(a);
 	struct holder_text restart;
 
 	write_reserve(p, a);
-	if (!stop_command(&s, a->binder, "restart", &restart)) {
+	if (!stopped__command(&s, a->binder, "restart", &restart)) {
 		write_close(p, a);
 		return;
 	}
@@ -607,7 +340,7 @@ static void lasting_for_listener(struct paragraph *p, const struct advice *a)
 				    ? " (to share it on purpose, both must set SO_REUSEPORT before "
 				      "bind(), as the same user)"
 				    : "";
-	struct stopped s = who_to_stop(a);
+	struct stopped s = stopped__of_blockers(a);
 
 	if (s.self && s.n == 0 && !s.systemd)
 		return; /* one program: all is said */
@@ -626,7 +359,7 @@ static void lasting_for_client(struct paragraph *p, const struct advice *a, cons
 					       "is bound to");
 	} else if (chosen || !advice__port_is_ephemeral(a)) {
 		paragraph__text(p, NEVER_AGAIN "let the client use another local port");
-	} else if (*remedy__enter(a).text) {
+	} else if (*pasted__enter(a).text) {
 		if (now->kind != FIX_SYSCTL)
 			write_reserve(p, a);
 		paragraph__text(p, "and set net.ipv4.ip_local_reserved_ports, too, wherever this "
@@ -651,7 +384,7 @@ static void lasting_options(struct paragraph *p, const struct advice *a, const s
 	fix = fix ?: find_fix(a->verdict, FIX_SET, ANY_SIDE);
 	if (fix && now->kind != FIX_SET) {
 		write_set(p, a, fix, NEVER_AGAIN);
-	} else if (now->kind == FIX_SET && who_to_stop(a).n > 0) {
+	} else if (now->kind == FIX_SET && stopped__of_blockers(a).n > 0) {
 		paragraph__text(p, "or, for now:");
 		write_close(p, a);
 	} else if (now->kind == FIX_SET && wait) {
@@ -708,15 +441,15 @@ void remedy__write(struct paragraph *p, const struct advice *a)
 		write_lasting(p, a, now);
 	} else if (a->verdict->refused == TRI_UNKNOWN) {
 		paragraph__text(p, "ask again as root, with BPF every flag can be read:");
-		paragraph__code(p, "sudo %s%s%s", ask_again(a).text, address_option(a).text,
-				bind_options(a).text);
+		paragraph__code(p, "sudo %s%s%s", pasted__ask_again(a).text,
+				pasted__address_option(a).text, pasted__bind_options(a).text);
 	} else if (a->verdict->n_blockers) {
 		write_close(p, a);
 	} else if (!remedy__write_without_fix(p, a) && a->req->port) {
 		paragraph__text(p,
 				"try again; if it is refused again, look with `%s -v`, and please "
 				"report what it says",
-				ask_again(a).text);
+				pasted__ask_again(a).text);
 	} else if (a->verdict->cause == CAUSE_UNEXPLAINED) {
 		paragraph__text(p, "try again; if it is refused again, please report this");
 	}

@@ -4,24 +4,11 @@
 #define BINDTRACE_OUTPUT_REMEDY_H
 
 #include "advice.h"
-#include "holder.h"
 
 #define NEVER_AGAIN "and, so that it never happens again, "
 
 /* The first fix of that kind, or NULL. */
 const struct fix *remedy__find(const struct verdict *v, enum fix_kind kind);
-
-/* A service of the system manager whose name can stand in a shell as it is. */
-bool remedy__is_system_service(const struct proc_info *proc);
-
-/* What may stand in a command line without quotes. */
-bool remedy__is_plain_word(const char *text);
-
-/* "ip netns exec web ": before a command that has to run in the network namespace of the report. */
-struct word remedy__enter(const struct advice *a);
-
-/* "kill 12" and its kind, of one process. */
-struct holder_text remedy__stop_one(const struct proc_info *proc);
 
 /* Fix kinds of no bind() that TCP sockets refused. */
 void remedy__write_refusal_fix(struct paragraph *p, const struct advice *a, const struct fix *fix);

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include "before_port.h"
 #include "holder.h"
+#include "pasted.h"
 #include "remedy.h"
 #include "usage_table.h"
 
@@ -10,7 +11,7 @@ static const char *binder_exe(const struct advice *a)
 {
 	const char *exe = a->binder ? a->binder->exe : NULL;
 
-	return exe && remedy__is_plain_word(exe) && *exe == '/' ? exe : "PROGRAM";
+	return exe && pasted__is_plain_word(exe) && *exe == '/' ? exe : "PROGRAM";
 }
 
 static struct holder_text binder_name(const struct advice *a)
@@ -28,7 +29,7 @@ static void write_option(struct paragraph *p, uint16_t family, const char *optio
 
 static void write_address(struct paragraph *p, const struct advice *a, const char *lead)
 {
-	struct word enter = remedy__enter(a);
+	struct word enter = pasted__enter(a);
 	bool connects = a->req->call == CALL_CONNECT;
 
 	if (advice__facts(a)->address_tentative == TRI_YES)
@@ -66,7 +67,7 @@ static void write_range(struct paragraph *p, const struct advice *a, const char 
 		return;
 	if (*lead)
 		paragraph__text(p, "%swiden the range of ports:", lead);
-	paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_port_range=\"%s\"", remedy__enter(a).text,
+	paragraph__code(p, "%ssysctl -w net.ipv4.ip_local_port_range=\"%s\"", pasted__enter(a).text,
 			format__wider_range(usage, advice__facts(a)).text);
 	paragraph__text(p, "Put the ports of this host's services into "
 			   "net.ipv4.ip_local_reserved_ports first, or programs that ask for any "
@@ -114,14 +115,14 @@ static void write_stop_top(struct paragraph *p, const struct advice *a, const ch
 				holder__process(top).text, usage->top[0].ports,
 				marks ? " (a mark goes with the last socket on its port)" : "");
 	if (!a->binder || top->pid != a->binder->pid)
-		command = remedy__stop_one(top);
+		command = pasted__stop_one(top);
 	if (*command.text)
 		paragraph__code(p, "%s", command.text);
 }
 
 static void write_privilege(struct paragraph *p, const struct advice *a)
 {
-	if (a->binder && remedy__is_system_service(a->binder)) {
+	if (a->binder && pasted__is_system_service(a->binder)) {
 		paragraph__code(p, "systemctl edit %s", a->binder->unit);
 		paragraph__text(p, "and there, below [Service]:");
 		paragraph__code(p, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
@@ -131,7 +132,7 @@ static void write_privilege(struct paragraph *p, const struct advice *a)
 	paragraph__text(p, "(an interpreter would give it to every script), or for all programs in "
 			   "this network namespace:");
 	paragraph__code(p, "%ssysctl -w net.ipv4.ip_unprivileged_port_start=%u",
-			remedy__enter(a).text, a->req->port);
+			pasted__enter(a).text, a->req->port);
 }
 
 static void write_nonlocal(struct paragraph *p, const struct advice *a)
@@ -148,7 +149,7 @@ static void write_tw_reuse(struct paragraph *p, const struct advice *a, const ch
 {
 	if (*lead)
 		paragraph__text(p, "%slet connect() take ports in TIME_WAIT:", lead);
-	paragraph__code(p, "%ssysctl -w net.ipv4.tcp_tw_reuse=1", remedy__enter(a).text);
+	paragraph__code(p, "%ssysctl -w net.ipv4.tcp_tw_reuse=1", pasted__enter(a).text);
 	paragraph__text(p, "It lets connect() take a port in TIME_WAIT again after a second, where "
 			   "both ends use TCP timestamps.");
 }
@@ -310,7 +311,7 @@ static void write_denied(struct paragraph *p, const struct advice *a)
 				   "use; Landlock is set by the program itself)");
 		return;
 	}
-	if (a->req->call == CALL_BIND && a->binder && remedy__is_system_service(a->binder)) {
+	if (a->req->call == CALL_BIND && a->binder && pasted__is_system_service(a->binder)) {
 		paragraph__code(p, "systemctl show -p SocketBindAllow -p SocketBindDeny %s",
 				a->binder->unit);
 		paragraph__text(p, "shows what systemd forbids; other programs are listed by:");
@@ -323,7 +324,7 @@ static void write_denied(struct paragraph *p, const struct advice *a)
 static void write_device(struct paragraph *p, const struct advice *a)
 {
 	paragraph__text(p, "see which devices that network namespace has, with their numbers:");
-	paragraph__code(p, "%sip link", remedy__enter(a).text);
+	paragraph__code(p, "%sip link", pasted__enter(a).text);
 	if (ip_addr__is_link_local(a->req->family, &a->req->addr))
 		paragraph__text(p,
 				"Then give the address with one of these (sin6_scope_id, as in "
@@ -337,7 +338,7 @@ static void write_device(struct paragraph *p, const struct advice *a)
 
 static void write_wait_for_ports(struct paragraph *p, const struct advice *a)
 {
-	struct word enter = remedy__enter(a);
+	struct word enter = pasted__enter(a);
 
 	if (usage__covers(advice__usage(a))) {
 		paragraph__text(p, "wait until some of the sockets are gone: no port can be added");
