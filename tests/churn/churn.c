@@ -86,8 +86,9 @@ static int print_tally(const char *name, const struct tally *tally)
 	       "%lu not verified, slowest %" PRId64 " ms, %lu wrong\n",
 	       name, tally->walks, tally->socks, tally->raced, tally->truncated, tally->demanded,
 	       tally->unverified, tally->slowest_ms, tally->wrong);
-	if (tally->walks && tally->raced == tally->walks) {
-		printf("churn: %s: every walk is raced: nothing was shown\n", name);
+	if (tally->walks && (tally->raced == tally->walks || !tally->demanded)) {
+		printf("churn: %s: %s: nothing was shown\n", name,
+		       tally->demanded ? "every walk is raced" : "no socket had to be in a walk");
 		return 1;
 	}
 	return tally->wrong != 0;
@@ -129,7 +130,9 @@ static int run_searches(struct walk *walk, const struct features *features, cons
 	       "nobody, slowest %" PRId64 " ms, %lu wrong\n",
 	       tally.searches, tally.holds, tally.described, tally.nobody, tally.tally.slowest_ms,
 	       tally.tally.wrong);
-	return err || tally.tally.wrong;
+	if (!tally.holds)
+		printf("churn: owners: nobody held anything: nothing was shown\n");
+	return err || tally.tally.wrong || !tally.holds;
 }
 
 static void stay_on_one_cpu(void)

@@ -112,6 +112,8 @@ class Runner:
         self.deny = read_deny()
         self.verbose = verbose
         self.passed = self.failed = self.skipped = 0
+        self.told = set()  # names that stand in the output
+        self.used = set()  # patterns that a test has matched
         self.watchdog = Watchdog(self)
 
     def denied(self, name):
@@ -121,13 +123,27 @@ class Runner:
         return None
 
     def wanted(self, name):
-        return not self.patterns or any(fnmatch.fnmatch(name, p) for p in self.patterns)
+        matching = {p for p in self.patterns if fnmatch.fnmatch(name, p)}
+        self.used |= matching
+        return not self.patterns or bool(matching)
 
     def selected(self, name):
-        return self.wanted(name) and not self.denied(name)
+        """For a suite that has something to set up: one that is left out is said to be here."""
+        if not self.wanted(name):
+            return False
+        reason = self.denied(name)
+        if reason:
+            self.skip(name, reason)
+        return not reason
+
+    def skip(self, name, reason):
+        if name not in self.told:
+            self.skipped += 1
+            self.told.add(name)
+            print(f"ok {name} # SKIP {reason}")
 
     def run_one(self, name, function):
-        if not self.wanted(name):
+        if not self.wanted(name) or name in self.told:
             return
         self.watchdog.pet(name)
         reason = self.denied(name)
@@ -137,8 +153,7 @@ class Runner:
                 raise Skip(reason)
             function()
         except Skip as skip:
-            self.skipped += 1
-            print(f"ok {name} # SKIP {skip}")
+            self.skip(name, skip)
         except Exception as error:  # pylint: disable=broad-except
             self.fail(name, error)
         else:
@@ -153,6 +168,12 @@ class Runner:
         for line in text.rstrip().splitlines():
             print(f"    {line}")
         sys.stdout.flush()
+
+    def check_selection(self):
+        unused = sorted(set(self.patterns) - self.used)
+        if unused or not self.passed + self.failed + self.skipped:
+            self.failed += 1
+            print(f"not ok selection\n    no test of this kernel has such a name: {' '.join(unused)}")
 
     def tell_sum(self):
         print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped",
@@ -173,9 +194,7 @@ class Runner:
                 self.fail(suite.__name__, error)
             if self.verbose:
                 print(f"# {suite.__name__}: {time.monotonic() - start:.1f} s", flush=True)
-        if not self.passed + self.failed + self.skipped:
-            self.failed += 1
-            print("not ok selection\n    no test has such a name")
+        self.check_selection()
         self.watchdog.stop()
         self.tell_sum()
         return 1 if self.failed else 0

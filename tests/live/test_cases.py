@@ -217,7 +217,10 @@ def case10():
         reported(port, "listener", "LISTEN", "LISTEN", n=3)
 
 
-def cases(_selected):
+def cases(selected):
     for function in (case1, case2, case3_both, case3_second_only, case4, case5, case5_both, case7,
                      case8_without, case8_with, case9, case10):
-        yield f"case.{function.__name__[4:]}", function
+        name = f"case.{function.__name__[4:]}"
+        if selected(name):
+            Shared.get()  # before anything is bound
+            yield name, function

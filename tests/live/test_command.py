@@ -5,7 +5,7 @@ import signal
 import tempfile
 
 from harness import DEADLINE, check, contains, same, until
-from state import new_port, new_socket
+from state import Bind, marker, new_port, new_socket
 from tool import FENTRY, MKSTATE_EXE, Started, Tracer
 
 WORDS = ("EADDRINUSE", "LISTEN", "Why ", "Do ")
@@ -52,9 +52,18 @@ def check_daemon(run, port):
     contains("stderr", result.err, f'"pid":{conflict["process"]["pid"]},')
 
 
-def check_others(run):
+def check_others(port):
     """Conflicts of processes that are no descendants are none of its business."""
-    result = run.result()
+    with tempfile.TemporaryDirectory() as path:
+        script = f"touch {path}/runs; until [ -e {path}/go ]; do sleep 0.05; done"
+        ours = Started("--json", "--", "sh", "-c", script)
+        until(lambda: os.path.exists(f"{path}/runs"), "the command, and so the hooks")
+        with Bind(port, "--address", "127.0.0.1") as bind:
+            same("result", bind.result, "EADDRINUSE")
+        marker()  # another run has reported it
+        with open(f"{path}/go", "w", encoding="utf-8"):
+            pass
+        result = ours.result()
     same("types", [x["type"] for x in result.lines], ["start", "stop"])
     same("exit status", result.status, 0)
 
@@ -104,6 +113,5 @@ def command(selected):
         yield "command.text", lambda: check_text(text, port)
         yield "command.json", lambda: check_json(json_run, port)
         daemon = Started("--json", "--", *bind, "--comm", "bt-daemon", "--daemon")
-        nothing = Started("--json", "--", "true")
         yield "command.daemon", lambda: check_daemon(daemon, port)
-        yield "command.nothing", lambda: check_others(nothing)
+        yield "command.nothing", lambda: check_others(port)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--record and --replay: what was shown live, again."""
 import os
+import re
 
 from child import RECORDING, Recorded
-from harness import check, contains, same, until
+from harness import Skip, check, contains, same, until
 from state import Bind, State, new_port
 from tool import Started, refused_usage, run
 
@@ -15,8 +16,14 @@ WORDS = {
 }
 
 
+def recorded_run():
+    if not Recorded.tracer:
+        raise Skip("nothing has been recorded: these tests come after those that are")
+    return Recorded.tracer
+
+
 def check_json():
-    tracer = Recorded.tracer
+    tracer = recorded_run()
     stop = tracer.stop()
     n = len(tracer.conflicts())
     same("stop line", {k: stop[k] for k in ("seen", "delivered", "filtered", "lost")},
@@ -33,10 +40,14 @@ def check_json():
 
 
 def check_words():
-    """Every cause, as text."""
-    text = run("--replay", RECORDING).out
-    for cause in {x["cause"] for x in Recorded.tracer.conflicts()}:
-        contains(f"text with {cause}", text, *WORDS.get(cause, ("Why ",)))
+    """Every cause, as text: one report for each conflict, in their order."""
+    conflicts = recorded_run().conflicts()
+    text = run("--replay", RECORDING, env={"TZ": "UTC"}).out
+    reports = re.split(r"^(?=\d\d:\d\d:\d\d )", text, flags=re.M)[1:]
+    same("number of reports", len(reports), len(conflicts))
+    for conflict, report in zip(conflicts, reports):
+        contains(f"text with {conflict['cause']}", report, conflict["time"][11:19],
+                 conflict["error"], *WORDS.get(conflict["cause"], ("Why ", "Do ")))
     wide = [x for x in text.splitlines() if len(x) > 80 and " refused, E" not in x]
     check(not wide, "wider than 80 columns:\n" + "\n".join(wide[:4]))
 
@@ -77,10 +88,9 @@ def ready(live, as_json):
     return os.pread(file.fileno(), 1 << 16, 0).count(b"\n") > 0
 
 
-def record(selected):
-    if Recorded.tracer and selected("record.all"):
-        yield "record.all", check_json
-        yield "record.words", check_words
+def record(_selected):
+    yield "record.all", check_json
+    yield "record.words", check_words
     yield "record.bytes_json", lambda: check_bytes(True)
     yield "record.bytes_text", lambda: check_bytes(False)
 

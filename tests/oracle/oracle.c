@@ -26,6 +26,7 @@
 #define DEFAULT_SAMPLE 25
 #define MAX_FAILURES   50
 #define SLOW_MS	       10000 /* something waits in vain */
+#define MEANINGFUL     20    /* trials of a kind, of which the kernel always refuses some */
 
 struct config {
 	uint64_t seed;
@@ -192,6 +193,29 @@ static void stop_live(struct oracle *oracle)
 	json_decref(oracle->live.stop);
 }
 
+/* That all agree means little of a kind of which the kernel has refused nothing. */
+static bool has_shown(const struct oracle *oracle, const struct config *config)
+{
+	const struct counts *counts = &oracle->counts;
+	bool shown = true;
+	unsigned int kind;
+
+	if (config->only)
+		return true;
+	for (kind = 0; kind < N_KINDS; kind++) {
+		if (counts->of_kind[kind] < MEANINGFUL || counts->refused_of_kind[kind])
+			continue;
+		printf("DISAGREEMENT: no %s was refused: nothing was shown\n",
+		       trial_kind__name(kind));
+		shown = false;
+	}
+	if (oracle->program && counts->refused >= MEANINGFUL && !counts->reports) {
+		printf("DISAGREEMENT: no refusal was reported: nothing was shown\n");
+		shown = false;
+	}
+	return shown;
+}
+
 static int run(struct oracle *oracle, const struct config *config)
 {
 	const struct counts *counts = &oracle->counts;
@@ -214,6 +238,7 @@ static int run(struct oracle *oracle, const struct config *config)
 	if (oracle->program)
 		stop_live(oracle);
 	walk__free(oracle->walk);
+	oracle->counts.disagreements += !has_shown(oracle, config);
 	printf("oracle: %lu of %lu sockets made, %lu reports, %lu fixes tried, %lu what-ifs, %lu "
 	       "passed by the bucket, %lu scenes not made again, %lu closed in place (%lu let go "
 	       "late)\n",

@@ -14,6 +14,7 @@ class Pipelines(Runner):
         for suite in suites:
             for name, function in suite(self.selected):
                 self.run_one(name, function)
+        self.check_selection()
         print(f"pipelines: {self.passed} passed, {self.failed} failed, {self.skipped} skipped",
               flush=True)
         return 1 if self.failed else 0

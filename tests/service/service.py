@@ -544,6 +544,8 @@ def hangs(*_):
 
 def main():
     only = sys.argv[1:]
+    unknown = set(only) - {test.__name__.removeprefix("test_") for test in TESTS}
+    assert not unknown, f"no test has such a name: {unknown}"
     signal.signal(signal.SIGALRM, hangs)
     for test in TESTS:
         name = test.__name__.removeprefix("test_")
