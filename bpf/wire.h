@@ -60,10 +60,9 @@ struct wire_sock {
 	__u8 state;		 /* skc_state */
 	__u8 substate;		 /* tw_substate */
 	__u8 reuse;		 /* sk_reuse: 0, 1, or 2 SK_FORCE_REUSE */
-	__u8 bucket;		 /* index of its bucket in the same walk */
 	__u8 addr_bucket_family; /* 6.1: of the address bucket it is in, which is that of its first
 				    socket; 0 elsewhere */
-	__u8 pad;
+	__u8 pad[2];
 };
 
 struct wire_bucket {
@@ -80,11 +79,10 @@ struct wire_bucket {
 	__u8 pad[5];
 };
 
-#define WIRE_MAX_BUCKETS 16 /* one per VRF that uses the port */
-#define WIRE_MAX_SOCKS	 64 /* in one conflict record */
-#define WIRE_COMM_LEN	 16
-#define WIRE_EXE_LEN	 256 /* path components of the caller's executable */
-#define WIRE_NAME_LEN	 64  /* one of them, at most */
+#define WIRE_MAX_SOCKS 64 /* in one conflict record */
+#define WIRE_COMM_LEN  16
+#define WIRE_EXE_LEN   256 /* path components of the caller's executable */
+#define WIRE_NAME_LEN  64  /* one of them, at most */
 
 enum wire_conflict_flag {
 	WIRE_CONFLICT_COMPLETE = 1u << 0, /* every possible blocker is in the record */

@@ -50,7 +50,9 @@ static int judge(const struct ask *ask, const struct snapshot *snap, struct what
 
 	if (err)
 		return err;
-	if (verdict->refused == TRI_NO && (objection.doubt || !ask->bound_visible))
+	/* What was not seen may refuse it. */
+	if (verdict->refused == TRI_NO &&
+	    (objection.doubt || !ask->bound_visible || snap->truncated))
 		verdict->refused = TRI_UNKNOWN;
 	if (!objection.error)
 		return 0;

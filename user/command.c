@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "command.h"
+#include "signals.h"
 
 /* In the child: never returns. errno of a failed exec goes up the pipe, which exec closes. */
 static void run_child(char **argv, const sigset_t *mask, bool stdout_to_stderr, int pipe_fd)
@@ -14,7 +15,7 @@ static void run_child(char **argv, const sigset_t *mask, bool stdout_to_stderr, 
 
 	if (stdout_to_stderr)
 		dup2(STDERR_FILENO, STDOUT_FILENO);
-	signal(SIGPIPE, SIG_DFL);
+	signals__give_back();
 	sigprocmask(SIG_SETMASK, mask, NULL);
 	execvp(argv[0], argv);
 	err = errno;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 #include "features_report.h"
@@ -11,6 +10,7 @@
 #include "output/output.h"
 #include "replay.h"
 #include "session.h"
+#include "signals.h"
 #include "start.h"
 
 static int run(const struct options *opts)
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 	int status;
 
 	start__occupy_std_fds();
-	signal(SIGPIPE, SIG_IGN);
+	signals__take_over();
 	status = options__parse(argc, argv, &opts);
 	if (status)
 		return status;

@@ -15,13 +15,29 @@ struct unread {
 	int err; /* why, of the last one */
 };
 
-static int open_listed(const struct netns_entry *entry, int *ret_fd)
+/* By a socket, as no process is in it. */
+static int open_of_sockets(const struct oneshot *shot, uint64_t inode, int *ret_fd)
+{
+	struct netns_list list = {};
+	int err = -ENOENT;
+
+	netns_list__add_of_sockets(&list, &shot->features);
+	for (size_t i = 0; i < list.n && err; i++)
+		if (list.entries[i].inode == inode)
+			err = netns__open_entry(&list.entries[i], ret_fd);
+	netns_list__free(&list);
+	return err == -ESRCH || err == -ESTALE ? -ENOENT : err;
+}
+
+/* The process by which it was found may have gone, or left it; then others may still be in it. */
+static int open_listed(const struct oneshot *shot, const struct netns_entry *entry, int *ret_fd)
 {
 	int err = netns__open_entry(entry, ret_fd);
 
-	/* The process by which it was found has gone, or left it: others may still be in it. */
 	if (err == -ENOENT || err == -ESRCH || err == -ESTALE)
 		err = netns__open_inode(entry->inode, ret_fd);
+	if (err == -ENOENT && entry->of_socket && shot->walk)
+		err = open_of_sockets(shot, entry->inode, ret_fd);
 	return err;
 }
 
@@ -43,7 +59,7 @@ static int run_in_listed(struct oneshot *shot, const struct netns_entry *entry, 
 static int report_listed(struct oneshot *shot, const struct netns_entry *entry,
 			 struct unread *unread)
 {
-	int fd, err = open_listed(entry, &fd);
+	int fd, err = open_listed(shot, entry, &fd);
 	bool opened = !err;
 
 	if (err == -ENOENT || err == -ENOMEM)
@@ -109,7 +125,7 @@ static int report_rest_elsewhere(struct oneshot *shot, const struct netns_list *
 	for (size_t i = 0; err && i < list->n; i++) {
 		int fd;
 
-		if (!open_listed(&list->entries[i], &fd))
+		if (!open_listed(shot, &list->entries[i], &fd))
 			err = run_in_listed(shot, &list->entries[i], fd, report_rest);
 	}
 	return err;

@@ -61,7 +61,10 @@ static int check_port(struct waiter *waiter, uint16_t port, enum tri *ret_free)
 	if (!err)
 		err = ask__what_ifs(ask, &report);
 	if (!err)
-		*ret_free = ask__sees_obstacle(&report) ? TRI_NO : TRI_YES;
+		/* What could not be read to its end is read again. */
+		*ret_free = ask__sees_obstacle(&report) ? TRI_NO
+			    : report.snap.truncated	? TRI_UNKNOWN
+							: TRI_YES;
 	ask__free(&report);
 	return err;
 }

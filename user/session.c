@@ -17,6 +17,7 @@
 #include "log.h"
 #include "session.h"
 #include "session_parts.h"
+#include "signals.h"
 
 #define STUCK_AFTER_MS 10000 /* told to stop, and the output takes nothing */
 
@@ -54,9 +55,18 @@ static void tell_alive(struct session *session)
 		     (unsigned long long)session->reported, (unsigned long long)session->lost_told);
 }
 
+/* --duration is over. */
+static void on_timer(struct session *session)
+{
+	session->stop = true;
+	if (!session->told_to_stop)
+		session->told_to_stop = 1;
+}
+
 /*
- * Who does not read what we write must not keep us from our signals. Told to stop, we wait for them
- * a little while, told once more, not at all; what they have not taken then counts as lost.
+ * Who does not read what we write must not keep us from our signals, nor beyond our time. Told to
+ * stop, we wait for them a little while, told once more, not at all; what they have not taken then
+ * counts as lost.
  */
 static int wait_writable(void *ctx, FILE *stream)
 {
@@ -64,10 +74,11 @@ static int wait_writable(void *ctx, FILE *stream)
 	struct pollfd fds[] = {
 		{.fd = fileno(stream), .events = POLLOUT},
 		{.fd = session->signal_fd, .events = POLLIN},
+		{.fd = session->timer_fd, .events = POLLIN},
 	};
 
 	for (;;) {
-		int n = poll(fds, 2,
+		int n = poll(fds, session->told_to_stop ? 2 : 3,
 			     !session->told_to_stop	  ? -1
 			     : session->told_to_stop == 1 ? STUCK_AFTER_MS
 							  : 0);
@@ -78,8 +89,10 @@ static int wait_writable(void *ctx, FILE *stream)
 			return 0;
 		if (!n)
 			return -ECANCELED;
-		if (n > 0)
+		if (n > 0 && fds[1].revents)
 			on_signal(session);
+		if (n > 0 && !session->told_to_stop && fds[2].revents)
+			on_timer(session);
 	}
 }
 
@@ -118,7 +131,7 @@ static void loop(struct session *session)
 		if (fds[FD_SIGNAL].revents)
 			on_signal(session);
 		if (fds[FD_TIMER].revents)
-			session->stop = true;
+			on_timer(session);
 		if (fds[FD_METRICS].revents)
 			session__write_metrics(session);
 		if (n == N_FDS && fds[FD_TICK].revents) {
@@ -139,14 +152,10 @@ static int block_signals(struct session *session)
 {
 	sigset_t mask;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
+	signals__that_stop(&mask);
 	sigaddset(&mask, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &mask, &session->old_mask))
 		return -errno;
-	signal(SIGPIPE, SIG_IGN); /* a closed standard output is an error of the write */
 	session->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return session->signal_fd < 0 ? -errno : 0;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "clock.h"
+#include "signals.h"
 #include "waiting.h"
 
 #define MS_NS 1000000LL
@@ -131,10 +132,7 @@ int waiting__run(waiting_check_fn check, void *ctx, struct wait *wait, int64_t d
 	sigset_t mask, old_mask;
 	int err;
 
-	sigemptyset(&mask);
-	sigaddset(&mask, SIGINT);
-	sigaddset(&mask, SIGTERM);
-	sigaddset(&mask, SIGHUP);
+	signals__that_stop(&mask);
 	if (sigprocmask(SIG_BLOCK, &mask, &old_mask))
 		return -errno;
 	waiting.signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);

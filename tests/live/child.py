@@ -123,7 +123,7 @@ class Child:
 
 
 def sock(address=None, port=0, kind=socket.SOCK_STREAM, proto=0, family=None, reuseaddr=False,
-         reuseport=False, v6only=None, listen=False):
+         reuseport=False, v6only=None, listen=False, device=None):
     """A socket, bound where there is an address; OSError as the calls give it."""
     if family is None:
         family = socket.AF_INET6 if address and ":" in address else socket.AF_INET
@@ -132,6 +132,8 @@ def sock(address=None, port=0, kind=socket.SOCK_STREAM, proto=0, family=None, re
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(reuseaddr))
         if reuseport:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if device is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device.encode())
         if v6only is not None:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(v6only))
         if address is not None:

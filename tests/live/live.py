@@ -79,9 +79,9 @@ SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 # With run --valgrind, which runs a program twenty times as long; tool.py knows what it says of seccomp(2).
 NOT_UNDER_VALGRIND = {
     **dict.fromkeys(("readonly.*", "memory.*"), "it would see what valgrind does"),
-    **dict.fromkeys(("storm.*", "crowd.*", "netns.wait"), "it would see how long valgrind takes"),
+    **dict.fromkeys(("storm.*", "crowd.*", "netns.wait", "wait.freed"), "it would see how long valgrind takes"),
     "output.no_stdout": "valgrind opens what is closed",
-    **dict.fromkeys(("user.own", "container.no_process"), "valgrind knows no pidfd_getfd(2)"),
+    **dict.fromkeys(("user.own", "container.no_process", "wait.no_duplicates"), "valgrind knows no pidfd_getfd(2)"),
     **dict.fromkeys(("kubernetes.daemonset", "first.container*"), "valgrind wants files that those containers have not"),
 }
 VALGRIND = os.environ.get("BINDTRACE_VALGRIND")

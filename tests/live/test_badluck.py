@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bad input and bad luck: one line that says what to do, and the documented exit status."""
+import fcntl
+import json
 import os
 import signal
 import subprocess
 
-from harness import DEADLINE, check, contains, same
-from state import Bind, State, new_port, new_socket, read_line
+from harness import DEADLINE, check, contains, same, until
+from state import Bind, State, new_port, new_socket, read_line, refused
+from test_wait import is_waiting
 from tool import KERNEL, MKSTATE_EXE, Shared, Started, Tracer, refused_usage, run
 
 AS_USER = ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"]
@@ -188,6 +191,39 @@ def check_signal(tracer, sig):
         same("stderr", tracer.err(), "")
 
 
+def check_nohup():
+    """The terminal has gone, as it may under nohup: the run goes on."""
+    with Tracer(prefix=["nohup"]) as tracer:
+        tracer.ready()
+        tracer.proc.send_signal(signal.SIGHUP)
+        with State("bound_only", port=new_port()) as state, Bind(state.port) as bind:
+            tracer.conflict_of(bind.pid, state.port)
+        same("seen", tracer.stop()["seen"] > 0, True)
+    port = new_port()
+    with new_socket("127.0.0.1", port, listen=True):
+        waiting = Started("--port", port, "--wait=600", "--json", prefix=["nohup"])
+        until(lambda: is_waiting(waiting), "ppoll()")
+        waiting.process.send_signal(signal.SIGHUP)
+    same("exit status of --wait", waiting.result().status, 0)
+
+
+def check_stuck_reader():
+    """Whoever reads takes nothing: --duration is over all the same, and what was not taken is lost."""
+    read_end, write_end = os.pipe()
+    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, 4096)
+    port = new_port()
+    with os.fdopen(read_end, "rb") as reader, new_socket("127.0.0.1", port, listen=True):
+        started = Started("--json", "--duration", "2", "--fold", "0", stdout=write_end, as_json=False)
+        os.close(write_end)
+        line = json.loads(reader.readline())  # and what comes with it
+        same("type", line["type"], "start")
+        for _ in range(20):
+            refused("127.0.0.1", port)
+        result = started.result()
+    same("exit status", result.status, 5)
+    contains("stderr", result.err, "bindtrace: ")
+
+
 def check_text_run():
     """As text the start and stop lines are on standard error."""
     with State("bound_only", port=new_port()) as state:
@@ -233,6 +269,8 @@ def ends(selected):
         yield "end.sigint", lambda: check_signal(one, signal.SIGINT)
         yield "end.sigterm", lambda: check_signal_quiet(two)
     yield "end.text", check_text_run
+    yield "end.nohup", check_nohup
+    yield "end.stuck_reader", check_stuck_reader
     yield "end.caller_gone", check_gone
     yield "end.command_gone", check_command_gone
 

@@ -2,37 +2,38 @@
 """bindtrace -- COMMAND."""
 import os
 import signal
+import subprocess
 import tempfile
 
 from harness import DEADLINE, check, contains, same, until
 from state import Bind, marker, new_port, new_socket
-from tool import FENTRY, MKSTATE_EXE, Started, Tracer
+from tool import FENTRY, MKSTATE_EXE, Started, Tracer, run
 
 WORDS = ("EADDRINUSE", "LISTEN", "Why ", "Do ")
 
 
-def check_status(run, status):
-    result = run.result()
+def check_status(started, status):
+    result = started.result()
     same("exit status", result.status, status)
     same("stdout", result.out, "out\n" if status != 127 else "")
     return result
 
 
-def check_not_found(run):
-    contains("stderr", check_status(run, 127).err, "bindtrace: cannot run /no/such/program")
+def check_not_found(started):
+    contains("stderr", check_status(started, 127).err, "bindtrace: cannot run /no/such/program")
 
 
-def check_text(run, port):
+def check_text(started, port):
     """The command's own output is left alone; what bindtrace says is on standard error."""
-    result = run.result()
+    result = started.result()
     same("exit status", result.status, 1)
     contains("stdout", result.out, '"result":"EADDRINUSE"')
     same("lines on stdout", len(result.out.splitlines()), 1)
     contains("stderr", result.err, f"127.0.0.1:{port}", *WORDS)
 
 
-def check_json(run, port):
-    result = run.result()
+def check_json(started, port):
+    result = started.result()
     same("exit status", result.status, 1)
     same("types", [x["type"] for x in result.lines], ["start", "conflict", "stop"])
     conflict = result.lines[1]
@@ -42,9 +43,9 @@ def check_json(run, port):
     contains("stderr", result.err, '"result":"EADDRINUSE"')
 
 
-def check_daemon(run, port):
+def check_daemon(started, port):
     """Its parent is init, or whoever adopts orphans: it is a descendant all the same."""
-    result = run.result()
+    result = started.result()
     same("exit status", result.status, 1)
     conflict, = [x for x in result.lines if x["type"] == "conflict"]
     same("local", conflict["local"], {"address": "127.0.0.1", "port": port})
@@ -66,6 +67,23 @@ def check_others(port):
         result = ours.result()
     same("types", [x["type"] for x in result.lines], ["start", "stop"])
     same("exit status", result.status, 0)
+
+
+IGNORING = ["python3", "-c", "import os, signal, sys\n"
+            "for name in ('SIGCHLD', 'SIGPIPE', 'SIGHUP'):\n"
+            "    signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
+            "os.execvp(sys.argv[1], sys.argv[1:])"]
+
+
+def check_ignored():
+    """Whoever ignores SIGCHLD can't wait; the command has the signals that bindtrace was given."""
+    show = ["grep", "SigIgn", "/proc/self/status"]
+    plain = subprocess.run([*IGNORING, *show], check=True, stdout=subprocess.PIPE, text=True).stdout
+    check(int(plain.split()[1], 16) & (1 << (signal.SIGCHLD - 1)), f"without bindtrace: {plain}")
+    around = run("-q", "--", *show, prefix=IGNORING)
+    same("exit status", around.status, 0)
+    same("ignored signals of the command", around.out, plain)
+    same("exit status", run("-q", "--", "sh", "-c", "exit 3", prefix=IGNORING).status, 3)
 
 
 def check_reader_gone():
@@ -96,6 +114,7 @@ def check_reader_gone():
 def command(selected):
     if selected("command.reader_gone"):
         yield "command.reader_gone", check_reader_gone
+    yield "command.ignored_signals", check_ignored
     if not any(selected(f"command.{x}") for x in ("status_3", "signal", "not_found", "text", "json",
                                                   "daemon", "nothing")):
         return

@@ -3,15 +3,18 @@
 import contextlib
 import os
 import re
+import subprocess
 
-from child import sock
-from harness import check, same
+from child import Child, attempt, own_netns, sock
+from harness import Skip, check, same
 from state import Bind, State, marker, new_port, refused
 from tool import PAIR, Shared, Tracer, run
 
 CROWD = 50000
 AT_LEAST = 10000  # a time-wait socket lasts a minute, and a busy host is slow to make so many
 REFUSED = 60  # of each of two kinds
+VRFS = 300
+VRF_PORT = 179
 LISTENERS = {f"127.0.0.{i}" for i in range(1, 6)}
 
 
@@ -106,6 +109,44 @@ def holds(selected):
             yield f"hold.{name}", test
 
 
+def listen_in_vrfs():
+    """One port, which the default domain has had first, and each of very many VRFs since."""
+    own_netns()
+    commands = "".join(f"link add v{i} type vrf table {1000 + i}\nlink set v{i} up\n"
+                       for i in range(VRFS))
+    done = subprocess.run(["ip", "-batch", "-"], input=commands, text=True, check=False,
+                          stderr=subprocess.PIPE)
+    if done.returncode:
+        yield None
+        return
+    held = [sock("127.0.0.1", VRF_PORT, listen=True)]
+    for i in range(VRFS):
+        held.append(sock("0.0.0.0", VRF_PORT, listen=True, device=f"v{i}"))
+    yield [attempt(sock, "0.0.0.0", VRF_PORT),
+           attempt(sock, "0.0.0.0", VRF_PORT, device=f"v{VRFS - 1}"),
+           attempt(sock, "0.0.0.0", VRF_PORT + 1)]
+
+
+def check_vrfs():
+    """Each domain has a bucket of its own for a port; the oldest is the last of them."""
+    with Child(listen_in_vrfs) as child:
+        if child.value is None:
+            raise Skip("this kernel has no VRFs")
+        same("results", child.value, ["EADDRINUSE", "EADDRINUSE", "ok"])
+        for device, blocker in ((None, "127.0.0.1"), (f"v{VRFS - 1}", "0.0.0.0")):
+            asked = run("--port", VRF_PORT, "-4", "--netns", child.pid, "--json",
+                        *(["--device", device] if device else []))
+            same(f"exit status, {device}", asked.status, 1)
+            port, = asked.lines
+            same("holders_total", port["holders_total"], VRFS + 1)
+            same("evidence", port["evidence"], "walked")
+            plain = port["what_if"][0]
+            same("result", plain["result"], "EADDRINUSE")
+            same("blockers_total", plain["blockers_total"], 1)
+            first = port["holders"][0]
+            same("blocker", (first["local"]["address"], first["device"]), (blocker, device))
+
+
 def time_waits(port):
     """Those on the port, as the kernel lists them; 50,000 lines are read in a second or so."""
     line = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} \S+ 06 ", re.M)
@@ -175,6 +216,7 @@ def check_live(state, reuseaddr):
 
 
 def crowd(selected):
+    yield "crowd.vrfs", check_vrfs
     if not any(selected(f"crowd.{x}") for x in ("port", "live", "live_plain")):
         return
     Shared.get()

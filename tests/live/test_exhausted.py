@@ -29,16 +29,7 @@ def fill_then(kind, call):
 
 def fill_device():
     own_netns(RANGE)
-    held = []
-
-    def bound():
-        made = sock()
-        held.append(made)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
-        made.bind(("0.0.0.0", 0))
-        return made
-
-    yield until_refused(bound)
+    yield until_refused(lambda: sock("0.0.0.0", 0, device="lo"))
 
 
 def check_device():

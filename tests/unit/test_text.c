@@ -407,6 +407,26 @@ static void of_two_users(struct scene *scene)
 	sock->uid = 33;
 }
 
+static void held_by_process_1(struct scene *scene, const char *comm)
+{
+	struct proc_info *proc = &scene->conflict.snap.procs[0];
+
+	scene->conflict.snap.n_holds = 1;
+	proc->pid = 1;
+	free(proc->comm);
+	proc->comm = strdup(comm);
+}
+
+static void held_by_systemd(struct scene *scene)
+{
+	held_by_process_1(scene, "systemd");
+}
+
+static void held_by_container(struct scene *scene)
+{
+	held_by_process_1(scene, "gunicorn");
+}
+
 static void cut(struct scene *scene)
 {
 	scene->conflict.snap.truncated = true;
@@ -429,6 +449,8 @@ static void test_changed(void **state)
 		{"time_wait", as_another_user, "(echo.service, uid 1000, socket of uid 33):\n"},
 		{"time_wait", as_another_user, "--port 9527 -4 --reuseport --uid 33 --wait "},
 		{"reuse_one_sided", of_two_users, "is uid 33."},
+		{"listener", held_by_systemd, "Do   systemd itself has it, for a .socket unit"},
+		{"listener", held_by_container, "Do   process 1 has it. In a container that is"},
 		{"time_wait", cut, "Note Not all sockets on the port could be read.\n"},
 		{"time_wait", cut_of_more,
 		 "Note Only 1 of 4711 sockets on the port could be read."},

@@ -40,6 +40,8 @@ static int take_sock(struct bucket_walk *walk, const struct wire_sock *wire)
 	if (!sock)
 		return -ENOMEM;
 	decode__sock(wire, walk->tcp->tick_ns, sock);
+	sock->bucket =
+		walk->index; /* which the wire has no room for: a VRF has a bucket of its own */
 	return 0;
 }
 
@@ -57,7 +59,6 @@ static int take_records(struct bucket_walk *walk, const struct gather_span *span
 		if (!sock_copy__take(copy, record, span->ret_jiffies, &wire) ||
 		    !sock_copy__is_listed(copy, record, &walk->place))
 			return WALK_LOST;
-		wire.bucket = (__u8)walk->index;
 		err = take_sock(walk, &wire);
 		if (!err)
 			err = trail__add(trail, record[WIRE_WORD_OBJECT] +

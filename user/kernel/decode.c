@@ -44,7 +44,6 @@ void decode__sock(const struct wire_sock *wire, int64_t tick_ns, struct snap_soc
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->id = wire->id;
-	ret->bucket = wire->bucket;
 	ret->family = wire->family;
 	ret->local_port = wire->local_port;
 	ret->peer_port = wire->peer_port;

@@ -2,6 +2,7 @@
 #include "bpf_api.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,6 +11,8 @@
 #include "../../bpf/wire.h"
 #include "decode.h"
 #include "former.h"
+
+#define LOCK_TRIES 20 /* a millisecond apart */
 
 #define PIN_DIR	   "/sys/fs/bpf/bindtrace"
 #define PIN_FORMER PIN_DIR "/closed"
@@ -49,14 +52,18 @@ static void unpin(void)
  */
 static void publish(struct former *former)
 {
-	int fd;
+	int fd, tries = 0;
 
 	mkdir(LOCK_DIR, 0700);
 	fd = open_lock(O_RDWR | O_CREAT);
 	if (fd < 0)
 		return;
-	if (flock(fd, LOCK_EX | LOCK_NB))
-		goto close;
+	/* A one-shot run that asks whether somebody has it has it itself, for an instant. */
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || ++tries > LOCK_TRIES)
+			goto close;
+		poll(NULL, 0, 1);
+	}
 	unpin();
 	if (mkdir(PIN_DIR, 0700))
 		goto close;

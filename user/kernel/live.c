@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 /* A storm of refusals keeps the reader from its signals and timers for no longer than that. */
 #define DRAIN_MAX_NS	100000000
 #define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CLOSE_MAX_MS	100
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and comes there */
 
 /* What it costs when the kernel skips a run, as from 5.12 on while another task is in it. */
@@ -478,13 +480,6 @@ int live__drain(struct live *live, live_record_fn fn, void *ctx)
 	return n < 0 ? n : 0;
 }
 
-/* The barrier is synchronize_rcu() (kernel/sched/membarrier.c): hooks under way have ended then. */
-void live__close(struct live *live)
-{
-	live->skel->bss->closed = 1;
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
-
 static int sum_counter(const struct live *live, uint32_t counter, uint64_t *ret)
 {
 	int cpus = libbpf_num_possible_cpus();
@@ -535,6 +530,28 @@ int live__count(const struct live *live, struct run_stop *ret)
 	ret->seen += skipped;
 	ret->lost += skipped;
 	return err;
+}
+
+/* No hook is between what it has seen and what became of that. */
+static bool is_settled(const struct live *live)
+{
+	struct run_stop now;
+
+	return !live__count(live, &now) && now.seen == now.filtered + now.delivered + now.lost;
+}
+
+/*
+ * The barrier is synchronize_rcu() (kernel/sched/membarrier.c): hooks under way have ended then. A
+ * kernel with processors that do not tick (nohz_full=) has none; a hook takes less than a
+ * millisecond.
+ */
+void live__close(struct live *live)
+{
+	live->skel->bss->closed = 1;
+	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		return;
+	for (int i = 0; i < CLOSE_MAX_MS && (i < 2 || !is_settled(live)); i++)
+		poll(NULL, 0, 1);
 }
 
 uint64_t live__skipped(const struct live *live)

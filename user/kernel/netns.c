@@ -381,7 +381,10 @@ int netns__list_all(struct netns_list *ret)
 	return 0;
 }
 
-/* By a duplicate of the socket, which lasts no longer than the question. */
+/*
+ * By a duplicate of the socket, which lasts no longer than the question. -ESTALE: the fd has been
+ * closed since, or is another file.
+ */
 static int open_of_socket(const struct netns_entry *entry, int *ret_fd)
 {
 	int pidfd = (int)syscall(SYS_pidfd_open, entry->pid, 0);
@@ -392,13 +395,13 @@ static int open_of_socket(const struct netns_entry *entry, int *ret_fd)
 		return -errno;
 	sock = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 	if (sock < 0)
-		err = -errno;
+		err = errno == EBADF ? -ESTALE : -errno;
 	close(pidfd);
 	if (err)
 		return err;
 	*ret_fd = ioctl(sock, SIOCGSKNS);
 	if (*ret_fd < 0)
-		err = -errno;
+		err = errno == ENOTTY || errno == EINVAL ? -ESTALE : -errno;
 	close(sock);
 	return err;
 }

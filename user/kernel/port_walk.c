@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include "../array.h"
 #include "decode.h"
 #include "port_walk.h"
 
-/* Buckets of one hash slot that are looked at: other ports and namespaces share it. */
-#define MAX_CHAIN 512
+/* Buckets of one hash slot: other ports and namespaces share it. More are a list that goes round.
+ */
+#define MAX_CHAIN 65536
 /* Attempts at a bucket, before what is there of it is called truncated. */
 #define MAX_RESTARTS 20
 /* Attempts at a walk during which nothing on the lists changed, before it is called raced. */
@@ -15,8 +17,8 @@ struct pass {
 	struct tcp_copy *tcp;
 	struct socket_table table;
 	struct bucket_walk walk;
-	struct wire_bucket buckets[WIRE_MAX_BUCKETS];
-	uint32_t n_buckets;
+	struct wire_bucket *buckets; /* one per VRF that uses the port */
+	size_t n_buckets, room;
 	bool truncated;
 };
 
@@ -24,11 +26,23 @@ struct pass {
  */
 static bool is_known(const struct pass *pass, uint64_t id)
 {
-	for (uint32_t i = 0; i < pass->n_buckets; i++) {
+	for (size_t i = 0; i < pass->n_buckets; i++) {
 		if (pass->buckets[i].id == id)
 			return true;
 	}
 	return false;
+}
+
+static int add_bucket(struct pass *pass, const struct wire_bucket *bucket)
+{
+	struct wire_bucket *buckets =
+		array__room(pass->buckets, pass->n_buckets, &pass->room, sizeof(*pass->buckets));
+
+	if (!buckets)
+		return -ENOMEM;
+	pass->buckets = buckets;
+	pass->buckets[pass->n_buckets++] = *bucket;
+	return 0;
 }
 
 /* The records of one run over the slot: the port's buckets. */
@@ -39,6 +53,7 @@ static int take_buckets(struct pass *pass, uint16_t port, const struct gather_sp
 	for (uint32_t i = 0; i < span->ret_n; i++) {
 		const uint64_t *record = gather__record(pass->tcp->gather, i);
 		struct wire_bucket bucket;
+		int err;
 
 		bucket_record__take(bind, record, &bucket);
 		if (!bucket_record__in_slot(bind, record, &pass->table)) {
@@ -48,11 +63,9 @@ static int take_buckets(struct pass *pass, uint16_t port, const struct gather_sp
 		if (bucket.port != port || bucket_record__net(bind, record) != pass->table.net ||
 		    is_known(pass, bucket.id))
 			continue;
-		if (pass->n_buckets == WIRE_MAX_BUCKETS) {
-			pass->truncated = true;
-			return WALK_CUT;
-		}
-		pass->buckets[pass->n_buckets++] = bucket;
+		err = add_bucket(pass, &bucket);
+		if (err)
+			return err;
 	}
 	return 0;
 }
@@ -114,14 +127,14 @@ static int walk_bucket(struct pass *pass, const struct wire_bucket *bucket)
 
 static int walk_buckets(struct pass *pass, struct snapshot *snap)
 {
-	for (uint32_t i = 0; i < pass->n_buckets; i++) {
+	for (size_t i = 0; i < pass->n_buckets; i++) {
 		struct snap_bucket *bucket = snapshot__add_bucket(snap);
 		int err;
 
 		if (!bucket)
 			return -ENOMEM;
 		decode__bucket(&pass->buckets[i], bucket);
-		pass->walk.index = i;
+		pass->walk.index = (uint32_t)i;
 		err = walk_bucket(pass, &pass->buckets[i]);
 		if (err)
 			return err;
@@ -154,6 +167,7 @@ int port_walk__run(struct tcp_copy *tcp, int fd, uint16_t port, struct snapshot 
 	do {
 		pass = (struct pass){.tcp = tcp};
 		err = run_pass(&pass, fd, port, snap);
+		free(pass.buckets);
 	} while (!err && pass.walk.torn && ++n < MAX_PASSES);
 	snap->truncated = pass.truncated;
 	snap->evidence = pass.walk.torn || pass.truncated ? EVIDENCE_RACED : EVIDENCE_WALKED;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -50,33 +51,65 @@ static void take_back(FILE *stream, off_t before)
 		lseek(fd, before, SEEK_SET);
 }
 
-static int write_piece(FILE *stream, const char *text, size_t len)
+/* Until it takes more: O_NONBLOCK may be set, by whoever else has the same terminal open. */
+static int wait_for_room(const struct output *out, FILE *stream)
+{
+	struct pollfd fd = {.fd = fileno(stream), .events = POLLOUT};
+
+	if (out->wait_writable)
+		return out->wait_writable(out->wait_ctx, stream);
+	return poll(&fd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Not by fwrite(), which would not tell how much of it was written before there was no room. */
+static int write_bytes(const struct output *out, FILE *stream, const char *text, size_t len)
+{
+	int err = 0;
+
+	while (len && !err) {
+		ssize_t n = write(fileno(stream), text, len);
+
+		if (n >= 0) {
+			text += n;
+			len -= (size_t)n;
+		} else if (errno == EAGAIN) {
+			err = wait_for_room(out, stream);
+		} else if (errno != EINTR) {
+			err = -errno;
+		}
+	}
+	return err;
+}
+
+static int write_piece(const struct output *out, FILE *stream, const char *text, size_t len)
 {
 	off_t before = size_of(stream);
 	int err;
 
 	errno = 0;
-	if (fwrite(text, 1, len, stream) == len && fflush(stream) == 0)
-		return 0;
-	err = errno ? -errno : -EIO;
-	take_back(stream, before);
+	if (fileno(stream) >= 0) /* nothing is ever left in its buffer */
+		err = write_bytes(out, stream, text, len);
+	else /* memory */
+		err = fwrite(text, 1, len, stream) == len && !fflush(stream) ? 0 : -(errno ?: EIO);
+	if (err)
+		take_back(stream, before);
 	return err;
 }
 
 /*
- * Whole or not at all as far as the file lets us: one fwrite(), then the flush that tells. Where
- * somebody waits for us not to hang, in pieces that a writable pipe takes at once: JSON lines are
- * one.
+ * Whole or not at all as far as the file lets us: one write(). Where somebody waits for us not to
+ * hang, in pieces that a writable pipe takes at once: JSON lines are one.
  */
 static int write_all(const struct output *out, FILE *stream, const char *text, size_t len)
 {
 	int err = 0;
 
 	if (!out->wait_writable)
-		return write_piece(stream, text, len);
+		return write_piece(out, stream, text, len);
 	for (size_t n; len && !err; text += n, len -= n) {
 		n = len < PIPE_BUF ? len : PIPE_BUF;
-		err = out->wait_writable(out->wait_ctx, stream) ?: write_piece(stream, text, n);
+		err = out->wait_writable(out->wait_ctx, stream)
+			      ?: write_piece(out, stream, text, n);
 	}
 	return err;
 }
@@ -86,10 +119,18 @@ enum level { LEVEL_ERR = 3, LEVEL_WARNING = 4, LEVEL_INFO = 6 };
 
 static int write_json(struct output *out, enum level level, int err, struct json_result *result)
 {
-	if (!err && out->config.priorities && fprintf(out->config.results, "<%d>", level) < 0)
-		err = errno ? -errno : -EIO;
+	char *line = result->line;
+	int len = (int)result->len;
+
+	if (!err && out->config.priorities) {
+		len = asprintf(&line, "<%d>%s", level, result->line);
+		if (len < 0)
+			err = -ENOMEM;
+	}
 	if (!err)
-		err = write_all(out, out->config.results, result->line, result->len);
+		err = write_all(out, out->config.results, line, (size_t)len);
+	if (line != result->line && len >= 0)
+		free(line);
 	free(result->line);
 	return err;
 }

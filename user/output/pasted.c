@@ -11,7 +11,10 @@ static void stopped__add(struct stopped *s, const struct proc_info *proc,
 		return;
 	}
 	if (proc->pid == 1) {
-		s->systemd = true;
+		bool systemd = proc->comm && !strcmp(proc->comm, "systemd");
+
+		s->systemd |= systemd;
+		s->init |= !systemd;
 		return;
 	}
 	for (size_t i = 0; i < s->n; i++)
@@ -186,7 +189,7 @@ bool stopped__command(const struct stopped *s, const struct proc_info *binder, c
 {
 	bool units = stops_units(s, binder);
 
-	if (s->n == 0 || s->too_many || s->systemd || s->self)
+	if (s->n == 0 || s->too_many || s->systemd || s->init || s->self)
 		return false;
 	snprintf(ret->text, sizeof(ret->text), units ? "systemctl %s" : "kill", verb);
 	for (size_t i = 0; i < s->n; i++) {

@@ -16,6 +16,7 @@ struct stopped {
 	const struct proc_info *procs[MAX_STOPPED];
 	size_t n;
 	bool too_many, systemd, self;
+	bool init; /* the first process, and no systemd: that of a container */
 };
 
 /* Those who hold that socket; those who hold any that is in the way. */

@@ -206,6 +206,9 @@ static void write_close(struct paragraph *p, const struct advice *a)
 				"systemd itself has it, for a .socket unit: `systemctl "
 				"list-sockets` shows which, `systemctl stop` of that unit closes "
 				"it");
+	else if (s.init)
+		paragraph__text(p, "process 1 has it. In a container that is the container's own "
+				   "program: stop or restart the container");
 	else if (s.too_many)
 		stop_very_many(p, a);
 	else if (s.self && s.n == 0)
@@ -342,7 +345,7 @@ static void lasting_for_listener(struct paragraph *p, const struct advice *a)
 				    : "";
 	struct stopped s = stopped__of_blockers(a);
 
-	if (s.self && s.n == 0 && !s.systemd)
+	if (s.self && s.n == 0 && !s.systemd && !s.init)
 		return; /* one program: all is said */
 	paragraph__text(p, NEVER_AGAIN "run only one of the two, or give one another port%s",
 			share);
