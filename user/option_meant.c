@@ -33,14 +33,21 @@ bool meant__port(const char *word, char *buf, size_t size)
 	struct port_set ports = {0};
 	char address[64];
 
+	if (take_address(word, strlen(word), address, sizeof(address))) {
+		snprintf(buf, size, "--address %s --port PORT", address);
+		return true;
+	}
 	if (!*port || value__ports(port, &ports))
 		return false;
 	if (!colon || colon == word) {
 		snprintf(buf, size, "--port %s", port);
 		return true;
 	}
-	if (!take_address(word, colon - word, address, sizeof(address)))
+	if (take_address(word, colon - word, address, sizeof(address)))
+		snprintf(buf, size, "--address %s --port %s", address, port);
+	else if (!memchr(word, '/', colon - word)) /* a host's name; no program's */
+		snprintf(buf, size, "--port %s", port);
+	else
 		return false;
-	snprintf(buf, size, "--address %s --port %s", address, port);
 	return true;
 }

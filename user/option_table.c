@@ -156,6 +156,27 @@ static void unknown_long(const char *word, size_t len, char *buf, size_t size)
 		 option->name);
 }
 
+/* "'--re' could be --reuseaddr, --reuseport or --record; write it out" */
+static void several_options(const char *name, size_t len, char *buf, size_t size)
+{
+	size_t at = (size_t)snprintf(buf, size, "'--%.*s' could be ", (int)len, name), last = 0;
+	const char *before = "";
+
+	for (const struct argp_option *o = option_table; !is_last(o) && at < size; o++) {
+		if (!o->name || strncmp(o->name, name, len) != 0)
+			continue;
+		last = *before ? at : 0;
+		at += (size_t)snprintf(buf + at, size - at, "%s--%s", before, o->name);
+		before = ", ";
+	}
+	if (last && at < size) { /* the last comma */
+		char rest[64];
+
+		snprintf(rest, sizeof(rest), "%s", buf + last + strlen(", "));
+		snprintf(buf + last, size - last, " or %s; write it out", rest);
+	}
+}
+
 static void explain_long(const char *word, char *buf, size_t size)
 {
 	const struct argp_option *option, *other;
@@ -165,8 +186,7 @@ static void explain_long(const char *word, char *buf, size_t size)
 	if (!option)
 		unknown_long(word, len, buf, size);
 	else if (other)
-		snprintf(buf, size, "'--%.*s' could be --%s or --%s; write it out", (int)len,
-			 word + 2, option->name, other->name);
+		several_options(word + 2, len, buf, size);
 	else if (option->arg && !(option->flags & OPTION_ARG_OPTIONAL))
 		snprintf(buf, size, "--%s needs a value: --%s %s", option->name, option->name,
 			 option->arg);

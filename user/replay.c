@@ -15,7 +15,8 @@ static int complain(const struct options *opts, int err, const struct recording_
 		return EXIT_RUNTIME;
 	}
 	if (err == -ENOENT || err == -EACCES || err == -EISDIR) {
-		log__line("--replay %s: %s", opts->replay_path, strerror(-err));
+		log__line("--replay %s: %s; give a file that --record has made", opts->replay_path,
+			  strerror(-err));
 		return EXIT_USAGE;
 	}
 	return start__report_error(err);
