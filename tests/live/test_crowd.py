@@ -140,6 +140,8 @@ def check_vrfs():
             port, = asked.lines
             same("holders_total", port["holders_total"], VRFS + 1)
             same("evidence", port["evidence"], "walked")
+            same("truncated", port["truncated"], True)
+            same("in the default domain", port["bucket"][0]["l3mdev"] == 0, device is None)
             plain = port["what_if"][0]
             same("result", plain["result"], "EADDRINUSE")
             same("blockers_total", plain["blockers_total"], 1)

@@ -70,7 +70,8 @@ static json_t *frame(const struct json_ctx *ctx, const void *what)
 	json_object__put(&line, "facts", json_facts(report));
 	json_object__put(&line, "usage", json_usage(ctx, report));
 	json_object__put(&line, "bucket",
-			 report->have_usage ? json_null() : json_buckets(&report->snap));
+			 report->have_usage ? json_null()
+					    : json_buckets(&report->snap, report->req.l3mdev));
 	json_object__put(&line, "blockers", json_array());
 	json_object__put(&line, "blockers_total", json_integer((json_int_t)v->n_blockers));
 	json_object__put(&line, "sockets_seen", json_integer((json_int_t)report->snap.n_socks));
@@ -105,6 +106,7 @@ static bool fill(struct json_ctx *ctx, json_t *line, const void *what)
 				    report->have_usage ? &report->usage : NULL};
 	size_t n = 0;
 
+	ctx->fit.cut |= !report->have_usage && json_cuts_buckets(&report->snap);
 	if (v->n_blockers && add_blocker(ctx, line, ranked, 0))
 		n = 1;
 	json_add_fixes(ctx, json_object_get(line, "fixes"), &source);

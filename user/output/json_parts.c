@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <sys/socket.h>
 #include "holder.h"
 #include "json_parts.h"
@@ -97,7 +98,25 @@ static json_t *json_bucket(const struct snap_bucket *bucket)
 
 #define MAX_BUCKETS 4 /* one per VRF on the port */
 
-json_t *json_buckets(const struct snapshot *snap)
+bool json_cuts_buckets(const struct snapshot *snap)
+{
+	return snap->protocol == PROTO_TCP && snap->n_buckets > MAX_BUCKETS;
+}
+
+/* Those of that domain, or of all others, as far as there is room. */
+static int add_buckets(json_t *array, const struct snapshot *snap, int32_t l3mdev, bool own)
+{
+	for (size_t i = 0; i < snap->n_buckets && json_array_size(array) < MAX_BUCKETS; i++) {
+		const struct snap_bucket *bucket = &snap->buckets[i];
+
+		if ((bucket->l3mdev == l3mdev) == own &&
+		    json_array_append_new(array, json_bucket(bucket)))
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+json_t *json_buckets(const struct snapshot *snap, int32_t l3mdev)
 {
 	json_t *array;
 
@@ -108,11 +127,10 @@ json_t *json_buckets(const struct snapshot *snap)
 	    (snap->evidence == EVIDENCE_DIAG || snap->evidence == EVIDENCE_NONE))
 		return json_null();
 	array = json_array();
-	for (size_t i = 0; array && i < snap->n_buckets && i < MAX_BUCKETS; i++) {
-		if (json_array_append_new(array, json_bucket(&snap->buckets[i]))) {
-			json_decref(array);
-			return NULL;
-		}
+	if (array &&
+	    (add_buckets(array, snap, l3mdev, true) || add_buckets(array, snap, l3mdev, false))) {
+		json_decref(array);
+		return NULL;
 	}
 	return array;
 }

@@ -42,7 +42,9 @@ static json_t *frame(const struct json_ctx *ctx, const void *what)
 			 json_integer((json_int_t)(snap->total > snap->n_socks ? snap->total
 									       : snap->n_socks)));
 	json_object__put(&line, "truncated", json_false());
-	json_object__put(&line, "bucket", json_buckets(snap));
+	json_object__put(
+		&line, "bucket",
+		json_buckets(snap, report->n_what_ifs ? report->what_ifs[0].req.l3mdev : 0));
 	json_object__put(&line, "what_if", json_array());
 	json_object__put(&line, "summary", json_summary(ctx, report));
 	return json_object__take(&line);
@@ -166,6 +168,7 @@ static bool fill(struct json_ctx *ctx, json_t *line, const void *what)
 	json_t *what_if = json_object_get(line, "what_if");
 	size_t n = 0, total = report->snap.n_socks;
 
+	ctx->fit.cut |= json_cuts_buckets(&report->snap);
 	if (!add_what_ifs(ctx, what_if, report))
 		return false;
 	if (total && add_holder(ctx, line, report, ranked->order[0]))
