@@ -1,13 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include "clock.h"
+
+/* What this process's time namespace adds to the kernel's clocks: time_namespaces(7). */
+static struct {
+	bool known;
+	int64_t monotonic_ns, boottime_ns;
+} offsets;
+
+static int64_t to_ns(int64_t seconds, int64_t nanoseconds)
+{
+	return seconds * 1000000000ll + nanoseconds;
+}
+
+/* No such file, before 5.6 or without CONFIG_TIME_NS: none. */
+static void read_offsets(void)
+{
+	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	char line[64], name[16];
+	long long s, ns;
+
+	offsets.known = true;
+	while (file && fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%15s %lld %lld", name, &s, &ns) != 3)
+			continue;
+		if (!strcmp(name, "monotonic"))
+			offsets.monotonic_ns = to_ns(s, ns);
+		else if (!strcmp(name, "boottime"))
+			offsets.boottime_ns = to_ns(s, ns);
+	}
+	if (file)
+		fclose(file);
+}
 
 static int64_t read_ns(clockid_t clock)
 {
 	struct timespec ts;
 
 	clock_gettime(clock, &ts);
-	return ts.tv_sec * 1000000000ll + ts.tv_nsec;
+	return to_ns(ts.tv_sec, ts.tv_nsec);
 }
 
 int64_t clock__now_ns(void)
@@ -17,10 +51,19 @@ int64_t clock__now_ns(void)
 
 int64_t clock__monotonic_ns(void)
 {
-	return read_ns(CLOCK_MONOTONIC);
+	if (!offsets.known)
+		read_offsets();
+	return read_ns(CLOCK_MONOTONIC) - offsets.monotonic_ns;
+}
+
+int64_t clock__boot_offset_ns(void)
+{
+	if (!offsets.known)
+		read_offsets();
+	return offsets.boottime_ns;
 }
 
 int64_t clock__since_boot_ns(void)
 {
-	return read_ns(CLOCK_BOOTTIME);
+	return read_ns(CLOCK_BOOTTIME) - clock__boot_offset_ns();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The clocks, in nanoseconds. */
+/* The kernel's own clocks, in nanoseconds: in a time namespace as well as outside of it. */
 #ifndef BINDTRACE_CLOCK_H
 #define BINDTRACE_CLOCK_H
 
@@ -7,6 +7,8 @@
 
 int64_t clock__now_ns(void);	    /* CLOCK_REALTIME */
 int64_t clock__monotonic_ns(void);  /* CLOCK_MONOTONIC, as bpf_ktime_get_ns() */
-int64_t clock__since_boot_ns(void); /* CLOCK_BOOTTIME, as the start of a process is told */
+int64_t clock__since_boot_ns(void); /* CLOCK_BOOTTIME, as task_struct.start_boottime */
+/* What /proc adds to CLOCK_BOOTTIME where it tells us of it. */
+int64_t clock__boot_offset_ns(void);
 
 #endif

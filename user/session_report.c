@@ -139,18 +139,20 @@ static int tell_losses(struct session *session, int64_t now_ns, int64_t *ret_nex
 }
 
 /* Only while something is held: nothing wakes an idle run. */
-static int arm_tick(struct session *session, int64_t next_ns)
+static int arm_tick(struct session *session, int64_t now_ns, int64_t next_ns)
 {
+	/* Not an absolute time: a timer takes that of our time namespace. */
+	int64_t left_ns = next_ns > now_ns ? next_ns - now_ns : 1;
 	struct itimerspec when = {};
 
 	if (next_ns == session->tick_ns)
 		return 0;
 	session->tick_ns = next_ns;
 	if (next_ns >= 0) {
-		when.it_value.tv_sec = next_ns / 1000000000;
-		when.it_value.tv_nsec = next_ns % 1000000000;
+		when.it_value.tv_sec = left_ns / 1000000000;
+		when.it_value.tv_nsec = left_ns % 1000000000;
 	}
-	return timerfd_settime(session->tick_fd, TFD_TIMER_ABSTIME, &when, NULL) ? -errno : 0;
+	return timerfd_settime(session->tick_fd, 0, &when, NULL) ? -errno : 0;
 }
 
 int session__tick(struct session *session)
@@ -163,7 +165,7 @@ int session__tick(struct session *session)
 	if (err)
 		return err;
 	next_ns = fold__next_ns(session->fold);
-	return arm_tick(session,
+	return arm_tick(session, now_ns,
 			lost_ns >= 0 && (next_ns < 0 || lost_ns < next_ns) ? lost_ns : next_ns);
 }
 

@@ -283,6 +283,25 @@ def check_clock():
         stop_even(tracer)
 
 
+def check_time_namespace():
+    """Its clocks are days ahead of those that the hooks read."""
+    port = new_port()
+    ahead = ["unshare", "--time", "--fork", "--monotonic", "100000", "--boottime", "200000"]
+    with new_socket("127.0.0.1", port, listen=True), \
+            Tracer("--port", port, "--follow", "--fold", "1", "--count", "2", prefix=ahead) as tracer:
+        tracer.ready()
+        for _ in range(3):
+            refused("127.0.0.1", port)
+        first = tracer.conflict_of(os.getpid(), port)
+        check_now(first)
+        same("exe", first["process"]["exe"], os.readlink("/proc/self/exe"))
+        same("exe of the owner", first["blockers"][0]["owners"][0]["exe"], first["process"]["exe"])
+        same("exit status", tracer.finish(), 0)
+        second = tracer.conflicts()[1]
+        same("folded", (first["count"], second["count"]), (1, 2))
+        check_now(second)
+
+
 def sleep_and_wake():
     """Suspends to memory; the clock wakes it. The seconds that it slept."""
     def slept():
@@ -450,7 +469,8 @@ def check_no_sys():
 
 TESTS = {
     "module": check_module, "tunnel": check_tunnel, "netns_gone": check_netns_gone,
-    "netns_deleted": check_netns_deleted, "clock": check_clock, "two": check_two,
+    "netns_deleted": check_netns_deleted, "clock": check_clock, "time_namespace": check_time_namespace,
+    "two": check_two,
 }
 # What is no kernel's business, or takes long: on the oldest and the newest.
 HEAVY = {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../clock.h"
 #include "owner.h"
 
 #define MAX_FILE (256 * 1024) /* of one file of /proc; nothing read here comes near it */
@@ -168,13 +169,19 @@ uint64_t proc_info__start_ns(int dir_fd, const char *stat)
 		return 0;
 	err = proc_parse__stat_start(file.data, file.len, &ticks);
 	free(file.data);
-	return err ? 0 : ticks * proc_tick_ns();
+	return err ? 0 : ticks * proc_tick_ns() - (uint64_t)clock__boot_offset_ns();
 }
 
-/* /proc counts in ticks of the clock, rounded down (nsec_to_clock_t()). */
+/*
+ * /proc counts in ticks of the clock, rounded down (nsec_to_clock_t()). 5.10 does not add what a
+ * time namespace has.
+ */
 static bool started_at(int dir_fd, uint64_t start_ns)
 {
-	return proc_info__start_ns(dir_fd, "stat") == start_ns - start_ns % proc_tick_ns();
+	uint64_t told_ns = proc_info__start_ns(dir_fd, "stat");
+	uint64_t as_told_ns = told_ns + (uint64_t)clock__boot_offset_ns();
+
+	return start_ns - told_ns < proc_tick_ns() || start_ns - as_told_ns < proc_tick_ns();
 }
 
 int proc_info__read(const struct owner_source *source, struct proc_info *proc)
