@@ -80,7 +80,8 @@ SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 NOT_UNDER_VALGRIND = {name: reason for reason, names in {
     "it would see what valgrind does": ("readonly.*", "memory.*"),
     "it would see how long valgrind takes":
-        ("storm.*", "crowd.*", "netns.wait", "wait.freed", "before_port.devices", "before_port.nobody"),
+        ("storm.*", "crowd.*", "netns.wait", "wait.freed", "before_port.devices", "before_port.nobody",
+         "faults.clock", "faults.time_namespace"),
     "valgrind opens what is closed": ("output.no_stdout", "first.output"),
     "valgrind knows no pidfd_getfd(2)": ("user.own", "container.no_process", "wait.no_duplicates"),
     "valgrind wants files that those containers have not":
