@@ -535,7 +535,7 @@ int live__count(const struct live *live, struct run_stop *ret)
 /* No hook is between what it has seen and what became of that. */
 static bool is_settled(const struct live *live)
 {
-	struct run_stop now;
+	struct run_stop now = {};
 
 	return !live__count(live, &now) && now.seen == now.filtered + now.delivered + now.lost;
 }
