@@ -33,8 +33,8 @@ valgrind: bindtrace $(CHECKED_UNITS:%.c=$B/%) ## unit and golden under valgrind
 live-sanitize: $B/sanitize/bindtrace $B/tests/mkstate $B/.test-deps ## the live tests with a program under ASAN and UBSAN; KERNEL=6.12
 	@tests/live/run --sanitized $B/sanitize/bindtrace $(or $(KERNEL),6.12)
 
-live-valgrind: bindtrace $B/tests/mkstate $B/.test-deps ## every state of the live tests, under valgrind; KERNEL=6.12
-	@tests/live/run --valgrind --only 'state.*' --only shared.stop --only valgrind.reports $(or $(KERNEL),6.12)
+live-valgrind: bindtrace $B/tests/mkstate $B/.test-deps ## the live tests' states, or TESTS="server.* user.*", under valgrind; KERNEL=6.12
+	@tests/live/run --valgrind $(foreach t,$(or $(TESTS),state.*),--only '$(t)') --only valgrind.reports $(or $(KERNEL),6.12)
 
 .PHONY: sanitize valgrind live-sanitize live-valgrind
 endif
