@@ -78,7 +78,7 @@ SANITIZED = os.environ.get("BINDTRACE_SANITIZED")
 
 # With run --valgrind, which runs a program twenty times as long; tool.py knows what it says of seccomp(2).
 NOT_UNDER_VALGRIND = {name: reason for reason, names in {
-    "it would see what valgrind does": ("readonly.*", "memory.*"),
+    "it would see what valgrind does": ("readonly.*", "memory.*", "command.ignored_signals"),
     "it would see how long valgrind takes":
         ("storm.*", "crowd.*", "netns.wait", "wait.freed", "before_port.devices", "before_port.nobody",
          "faults.clock", "faults.time_namespace"),
