@@ -2,12 +2,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include "clock.h"
 
 /* What this process's time namespace adds to the kernel's clocks: time_namespaces(7). */
 static struct {
-	bool known;
 	int64_t monotonic_ns, boottime_ns;
 } offsets;
 
@@ -16,14 +16,21 @@ static int64_t to_ns(int64_t seconds, int64_t nanoseconds)
 	return seconds * 1000000000ll + nanoseconds;
 }
 
-/* No such file, before 5.6 or without CONFIG_TIME_NS: none. */
-static void read_offsets(void)
+/* The file tells of the one that our children would be in, which unshare(2) has changed, maybe. */
+static bool is_of_children_only(void)
 {
-	FILE *file = fopen("/proc/self/timens_offsets", "re");
+	struct stat own, children;
+
+	return stat("/proc/self/ns/time", &own) ||
+	       stat("/proc/self/ns/time_for_children", &children) || own.st_ino != children.st_ino;
+}
+
+void clock__read_offsets(void)
+{
+	FILE *file = is_of_children_only() ? NULL : fopen("/proc/self/timens_offsets", "re");
 	char line[64], name[16];
 	long long s, ns;
 
-	offsets.known = true;
 	while (file && fgets(line, sizeof(line), file)) {
 		if (sscanf(line, "%15s %lld %lld", name, &s, &ns) != 3)
 			continue;
@@ -51,15 +58,11 @@ int64_t clock__now_ns(void)
 
 int64_t clock__monotonic_ns(void)
 {
-	if (!offsets.known)
-		read_offsets();
 	return read_ns(CLOCK_MONOTONIC) - offsets.monotonic_ns;
 }
 
 int64_t clock__boot_offset_ns(void)
 {
-	if (!offsets.known)
-		read_offsets();
 	return offsets.boottime_ns;
 }
 

@@ -5,6 +5,9 @@
 
 #include <stdint.h>
 
+/* First of all, once. Before 5.6 and without CONFIG_TIME_NS there are no time namespaces. */
+void clock__read_offsets(void);
+
 int64_t clock__now_ns(void);	    /* CLOCK_REALTIME */
 int64_t clock__monotonic_ns(void);  /* CLOCK_MONOTONIC, as bpf_ktime_get_ns() */
 int64_t clock__since_boot_ns(void); /* CLOCK_BOOTTIME, as task_struct.start_boottime */

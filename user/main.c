@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
+#include "clock.h"
 #include "features_report.h"
 #include "journal.h"
 #include "log.h"
@@ -43,6 +44,7 @@ int main(int argc, char **argv)
 
 	start__occupy_std_fds();
 	signals__take_over();
+	clock__read_offsets();
 	status = options__parse(argc, argv, &opts);
 	if (status)
 		return status;

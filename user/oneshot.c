@@ -199,7 +199,7 @@ int oneshot__report_port(struct oneshot *shot, uint16_t port, struct ask *ask)
 	if (err)
 		goto out;
 	report.time_ns = clock__now_ns();
-	if (shot->sparse && !report.snap.n_socks)
+	if (shot->sparse && !report.snap.n_socks && !report.snap.truncated)
 		goto out;
 	err = ask__what_ifs(ask, &report);
 	if (!err)

@@ -36,7 +36,9 @@ static int open_listed(const struct oneshot *shot, const struct netns_entry *ent
 
 	if (err == -ENOENT || err == -ESRCH || err == -ESTALE)
 		err = netns__open_inode(entry->inode, ret_fd);
-	if (err == -ENOENT && entry->of_socket && shot->walk)
+	if (err == -ESRCH || err == -ESTALE)
+		err = -ENOENT;
+	if (err == -ENOENT && shot->walk)
 		err = open_of_sockets(shot, entry->inode, ret_fd);
 	return err;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What somebody has meant who wrote a port in a way that bindtrace does not take. */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,19 @@ static bool take_address(const char *text, size_t len, char *buf, size_t size)
 	return true;
 }
 
+/* Of a host, or "*": not what docker's 8080:80 begins with, nor a program's path. */
+static bool is_host(const char *text, size_t len)
+{
+	bool named = len == 1 && *text == '*';
+
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] == ':' || text[i] == '/')
+			return false;
+		named |= isalpha((unsigned char)text[i]) != 0;
+	}
+	return named;
+}
+
 bool meant__port(const char *word, char *buf, size_t size)
 {
 	const char *colon = strrchr(word, ':'), *port = colon ? colon + 1 : word;
@@ -45,7 +59,7 @@ bool meant__port(const char *word, char *buf, size_t size)
 	}
 	if (take_address(word, colon - word, address, sizeof(address)))
 		snprintf(buf, size, "--address %s --port %s", address, port);
-	else if (!memchr(word, '/', colon - word)) /* a host's name; no program's */
+	else if (is_host(word, colon - word))
 		snprintf(buf, size, "--port %s", port);
 	else
 		return false;

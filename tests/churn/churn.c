@@ -88,7 +88,8 @@ static int print_tally(const char *name, const struct tally *tally)
 	       tally->unverified, tally->slowest_ms, tally->wrong);
 	if (tally->walks && (tally->raced == tally->walks || !tally->demanded)) {
 		printf("churn: %s: %s: nothing was shown\n", name,
-		       tally->demanded ? "every walk is raced" : "no socket had to be in a walk");
+		       tally->raced == tally->walks ? "every walk is raced"
+						    : "no socket had to be in a walk");
 		return 1;
 	}
 	return tally->wrong != 0;

@@ -173,7 +173,7 @@ class Runner:
         unused = sorted(set(self.patterns) - self.used)
         if unused or not self.passed + self.failed + self.skipped:
             self.failed += 1
-            print(f"not ok selection\n    no test of this kernel has such a name: {' '.join(unused)}")
+            print(f"not ok selection\n    no test of this kernel has such a name: {' '.join(unused) or 'any'}")
 
     def tell_sum(self):
         print(f"live: {self.passed} passed, {self.failed} failed, {self.skipped} skipped",

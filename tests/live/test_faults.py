@@ -284,9 +284,14 @@ def check_clock():
 
 
 def check_time_namespace():
-    """Its clocks are days ahead of those that the hooks read."""
+    """Its clocks are days ahead of those that the hooks read; without a fork, only on some kernels."""
+    for fork in (["--fork"], []):
+        try_time_namespace([*fork, "--monotonic", "100000", "--boottime", "200000"])
+
+
+def try_time_namespace(options):
     port = new_port()
-    ahead = ["unshare", "--time", "--fork", "--monotonic", "100000", "--boottime", "200000"]
+    ahead = ["unshare", "--time", *options]
     with new_socket("127.0.0.1", port, listen=True), \
             Tracer("--port", port, "--follow", "--fold", "1", "--count", "2", prefix=ahead) as tracer:
         tracer.ready()

@@ -257,6 +257,8 @@ static const struct bad bad_rows[] = {
 	{"10.0.0.1",
 	 "stray argument '10.0.0.1'; did you mean: bindtrace --address 10.0.0.1 --port PORT"},
 	{"::1", "stray argument '::1'; did you mean: bindtrace --address ::1 --port PORT"},
+	{"*:80", "stray argument '*:80'; did you mean: bindtrace --port 80"},
+	{"8080:80", "stray argument '8080:80'; did you mean: bindtrace -- 8080:80"},
 	{"-Plocalhost:80", "--port: 'localhost:80': write it as --port 80"},
 	{"help", "stray argument 'help'; did you mean: bindtrace --help"},
 	{"--port|:8080", "--port: ':8080': write it as --port 8080"},

@@ -106,7 +106,6 @@ static bool fill(struct json_ctx *ctx, json_t *line, const void *what)
 				    report->have_usage ? &report->usage : NULL};
 	size_t n = 0;
 
-	ctx->fit.cut |= !report->have_usage && json_cuts_buckets(&report->snap);
 	if (v->n_blockers && add_blocker(ctx, line, ranked, 0))
 		n = 1;
 	json_add_fixes(ctx, json_object_get(line, "fixes"), &source);

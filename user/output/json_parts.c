@@ -98,11 +98,6 @@ static json_t *json_bucket(const struct snap_bucket *bucket)
 
 #define MAX_BUCKETS 4 /* one per VRF on the port */
 
-bool json_cuts_buckets(const struct snapshot *snap)
-{
-	return snap->protocol == PROTO_TCP && snap->n_buckets > MAX_BUCKETS;
-}
-
 /* Those of that domain, or of all others, as far as there is room. */
 static int add_buckets(json_t *array, const struct snapshot *snap, int32_t l3mdev, bool own)
 {

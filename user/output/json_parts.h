@@ -30,7 +30,6 @@ json_t *json_device(const struct json_ctx *ctx, uint32_t ifindex);
 json_t *json_process(const struct proc_info *proc, size_t text_max, bool with_tid);
 /* That of the domain first; some are left out where there are very many VRFs. */
 json_t *json_buckets(const struct snapshot *snap, int32_t l3mdev);
-bool json_cuts_buckets(const struct snapshot *snap);
 
 /* How full the port range is; what a refusal without blockers is explained by. Or null. */
 json_t *json_usage(const struct json_ctx *ctx, const struct conflict_report *report);

@@ -168,7 +168,6 @@ static bool fill(struct json_ctx *ctx, json_t *line, const void *what)
 	json_t *what_if = json_object_get(line, "what_if");
 	size_t n = 0, total = report->snap.n_socks;
 
-	ctx->fit.cut |= json_cuts_buckets(&report->snap);
 	if (!add_what_ifs(ctx, what_if, report))
 		return false;
 	if (total && add_holder(ctx, line, report, ranked->order[0]))

@@ -84,10 +84,11 @@ static int write_bytes(const struct output *out, FILE *stream, const char *text,
 static int write_piece(const struct output *out, FILE *stream, const char *text, size_t len)
 {
 	off_t before = size_of(stream);
+	bool is_file = fileno(stream) >= 0;
 	int err;
 
 	errno = 0;
-	if (fileno(stream) >= 0) /* nothing is ever left in its buffer */
+	if (is_file) /* nothing is ever left in its buffer */
 		err = write_bytes(out, stream, text, len);
 	else /* memory */
 		err = fwrite(text, 1, len, stream) == len && !fflush(stream) ? 0 : -(errno ?: EIO);
