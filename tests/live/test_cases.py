@@ -175,7 +175,11 @@ def case8_without():
     refused("0.0.0.0", port)
     # the client has not closed its end yet
     line = reported(port, "closing", "FIN_WAIT2")
-    check(line["blockers"][0]["expires_ms"] is not None, "a time-wait socket without its time")
+    # Where the answer to its FIN came while close() had the socket, it stays a whole one, with a timer that no
+    # list shows: tcp_rcv_state_process(), sock_owned_by_user().
+    blocker, = line["blockers"]
+    check(blocker["holder"] in ("time_wait", "orphan"), f"holder: {blocker['holder']}")
+    same("has its time", blocker["expires_ms"] is not None, blocker["holder"] == "time_wait")
     client.close()
     wait_left(port, TIME_WAIT)
     refused("0.0.0.0", port)
