@@ -105,6 +105,11 @@ static const struct argp_option *find_short(char letter)
 	return NULL;
 }
 
+static bool begins_with(const struct argp_option *o, const char *name, size_t len)
+{
+	return o->name && strncmp(o->name, name, len) == 0;
+}
+
 /* As getopt_long(): the exact name, or the only one that begins so. ret_other: a second one. */
 static const struct argp_option *find_long(const char *name, size_t len,
 					   const struct argp_option **ret_other)
@@ -113,7 +118,7 @@ static const struct argp_option *find_long(const char *name, size_t len,
 
 	*ret_other = NULL;
 	for (const struct argp_option *o = option_table; !is_last(o); o++) {
-		if (!o->name || strncmp(o->name, name, len) != 0)
+		if (!begins_with(o, name, len))
 			continue;
 		if (o->name[len] == '\0') {
 			*ret_other = NULL;
@@ -159,22 +164,23 @@ static void unknown_long(const char *word, size_t len, char *buf, size_t size)
 /* "'--re' could be --reuseaddr, --reuseport or --record; write it out" */
 static void several_options(const char *name, size_t len, char *buf, size_t size)
 {
-	size_t at = (size_t)snprintf(buf, size, "'--%.*s' could be ", (int)len, name), last = 0;
-	const char *before = "";
+	size_t at = (size_t)snprintf(buf, size, "'--%.*s' could be", (int)len, name);
+	size_t n = 0, nth = 0;
 
+	for (const struct argp_option *o = option_table; !is_last(o); o++)
+		n += begins_with(o, name, len);
 	for (const struct argp_option *o = option_table; !is_last(o) && at < size; o++) {
-		if (!o->name || strncmp(o->name, name, len) != 0)
+		if (!begins_with(o, name, len))
 			continue;
-		last = *before ? at : 0;
-		at += (size_t)snprintf(buf + at, size - at, "%s--%s", before, o->name);
-		before = ", ";
+		nth++;
+		at += (size_t)snprintf(buf + at, size - at, "%s --%s",
+				       nth == 1	  ? ""
+				       : nth == n ? " or"
+						  : ",",
+				       o->name);
 	}
-	if (last && at < size) { /* the last comma */
-		char rest[64];
-
-		snprintf(rest, sizeof(rest), "%s", buf + last + strlen(", "));
-		snprintf(buf + last, size - last, " or %s; write it out", rest);
-	}
+	if (at < size)
+		snprintf(buf + at, size - at, "; write it out");
 }
 
 static void explain_long(const char *word, char *buf, size_t size)

@@ -40,8 +40,7 @@ static int take_sock(struct bucket_walk *walk, const struct wire_sock *wire)
 	if (!sock)
 		return -ENOMEM;
 	decode__sock(wire, walk->tcp->tick_ns, sock);
-	sock->bucket =
-		walk->index; /* which the wire has no room for: a VRF has a bucket of its own */
+	sock->bucket = walk->index;
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 /* A storm of refusals keeps the reader from its signals and timers for no longer than that. */
 #define DRAIN_MAX_NS	100000000
 #define CGROUP_ROOT	"/sys/fs/cgroup"
+#define CLOSE_MIN_MS	2 /* a hook takes less than one */
 #define CLOSE_MAX_MS	100
 #define KERNEL_ENOTSUPP 524 /* include/linux/errno.h: not meant for user space, and comes there */
 
@@ -542,15 +543,14 @@ static bool is_settled(const struct live *live)
 
 /*
  * The barrier is synchronize_rcu() (kernel/sched/membarrier.c): hooks under way have ended then. A
- * kernel with processors that do not tick (nohz_full=) has none; a hook takes less than a
- * millisecond.
+ * kernel with processors that do not tick (nohz_full=) has none: until the counters add up.
  */
 void live__close(struct live *live)
 {
 	live->skel->bss->closed = 1;
 	if (!syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
 		return;
-	for (int i = 0; i < CLOSE_MAX_MS && (i < 2 || !is_settled(live)); i++)
+	for (int i = 0; i < CLOSE_MAX_MS && (i < CLOSE_MIN_MS || !is_settled(live)); i++)
 		poll(NULL, 0, 1);
 }
 

@@ -4,7 +4,7 @@
 #include "decode.h"
 #include "port_walk.h"
 
-/* Buckets of one hash slot: other ports and namespaces share it. More are a list that goes round.
+/* Buckets of one hash slot, which other ports and namespaces share: no list that is whole has more.
  */
 #define MAX_CHAIN 65536
 /* Attempts at a bucket, before what is there of it is called truncated. */
